@@ -1,0 +1,20 @@
+"""chainrule: backprop you can see, at speeds you can use.
+
+>>> import chainrule as cr
+>>> a, b, c = cr.variable(3.0), cr.variable(1.0), cr.variable(-2.0)
+>>> loss = c * (a + 2 * b)
+>>> loss.backward()
+>>> float(loss), float(a.grad), float(b.grad), float(c.grad)
+(-10.0, -2.0, -4.0, 5.0)
+"""
+
+from . import differentiate, engines, errors, graph, ops
+from .differentiate import gradients, why_no_gradient
+from .dtypes import bool_, float32, float64, int32, int64, uint32
+from .engines.stepper import evaluate
+from .engines.trace import Trace, step_through
+from .graph import Node, Op, Placeholder, Variable, constant, format_graph, placeholder, variable
+from .ops import *  # noqa: F403
+from .transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+
+__version__ = "0.1.0"

@@ -1,0 +1,164 @@
+"""The stepper: NumPy, one node at a time.  It is the definition of what a graph means.
+
+Three ways to run the same two loops (Algorithms 5.3 and 5.4): :func:`evaluate` for values now,
+:class:`Stepper` for a graph that runs many times, and :func:`step_through` (in ``trace.py``), which
+keeps everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+
+from ..errors import ArgumentError, DTypeError, ShapeError
+from ..graph import (
+    Array,
+    Environment,
+    Leaf,
+    Node,
+    Variable,
+    bind,
+    leaf_value,
+    set_evaluator,
+    topological,
+)
+from ..ops import expand
+
+
+@overload
+def evaluate(nodes: Node, feed: Mapping[Any, Any] | None = None) -> Array: ...
+@overload
+def evaluate(nodes: Sequence[Node], feed: Mapping[Any, Any] | None = None) -> list[Array]: ...
+def evaluate(nodes: Node | Sequence[Node], feed: Mapping[Any, Any] | None = None) -> Array | list[Array]:
+    """The values of one node or of several at once, with ``feed`` giving the placeholders' arrays.
+
+    A value is dropped as soon as its last reader has run, so a long chain needs the memory of one link.
+
+    Raises ``UnboundError`` for a placeholder without a value, ``ShapeError`` or ``DTypeError`` for one
+    that does not fit.
+
+    >>> import chainrule as cr
+    >>> x = cr.placeholder((2,), name="x")
+    >>> cr.evaluate(x * x + 1, feed={x: [1.0, 2.0]})
+    array([2., 5.], dtype=float32)
+    """
+    targets = [nodes] if isinstance(nodes, Node) else list(nodes)
+    values = Stepper(targets, unfold=False).run(bind(feed))
+    return values[0] if isinstance(nodes, Node) else values
+
+
+def run_op(node: Node, values: Sequence[Array]) -> Array:
+    """The node's ``forward`` on these values, its result held to the inferred shape and dtype."""
+    result = np.asarray(node.op.forward(np, *values, **node.attributes))
+    if result.shape != node.shape:
+        raise ShapeError(
+            f"the forward of {node.op.name!r} gave shape {result.shape} where {node.shape} was inferred",
+            where=str(node.origin),
+            mend="give the op an infer(self, *inputs) that agrees with its forward",
+        )
+    if result.dtype != node.dtype:
+        raise DTypeError(
+            f"the forward of {node.op.name!r} gave {result.dtype} where {node.dtype} was inferred",
+            where=str(node.origin),
+            mend="keep the inputs' dtype: Python scalars do, NumPy float64 arrays do not",
+        )
+    return result
+
+
+class _Step(NamedTuple):
+    """One op of a plan: the slots it reads and writes, and those nobody reads after it."""
+
+    node: Node
+    sources: tuple[int, ...]
+    slot: int
+    done: tuple[int, ...]
+
+
+class Stepper:
+    """A graph made ready to run many times: outputs, and updates of variables, in one forward loop.
+
+    ``updates`` maps variables to the nodes that are their next values; all are computed from the old
+    values before any is replaced.  Composites run as their parts (``unfold``), so that a derivative
+    shares what the value computed.
+    """
+
+    def __init__(
+        self,
+        outputs: Sequence[Node],
+        updates: Mapping[Variable, Node] | None = None,
+        *,
+        unfold: bool = True,
+    ) -> None:
+        updates = updates or {}
+        for variable, new in updates.items():
+            if variable.shape != new.shape or variable.dtype != new.dtype:
+                raise ArgumentError(
+                    f"the update of {variable!r} has shape {new.shape} and dtype {new.dtype}",
+                    where=str(new.origin),
+                )
+        targets = [*outputs, *updates.values()]
+        if unfold:
+            targets = expand(targets)
+        self._variables = list(updates)
+        self._plan(targets)
+        self.output_count = len(outputs)
+
+    def _plan(self, targets: Sequence[Node]) -> None:
+        """Number the nodes in topological order and note after which step each value is free."""
+        order = topological(targets)
+        slot = {node: index for index, node in enumerate(order)}
+        last_reader: dict[int, int] = {}
+        for node in order:
+            for child in node.inputs:
+                last_reader[slot[child]] = slot[node]
+        kept = {slot[node] for node in targets}
+        free: dict[int, list[int]] = {}
+        for value, reader in last_reader.items():
+            if value not in kept:
+                free.setdefault(reader, []).append(value)
+        self._leaves = [(slot[node], node) for node in order if isinstance(node.op, Leaf)]
+        self._steps = [
+            _Step(
+                node,
+                tuple([slot[child] for child in node.inputs]),
+                slot[node],
+                tuple(free.get(slot[node], ())),
+            )
+            for node in order
+            if not isinstance(node.op, Leaf)
+        ]
+        self._results = [slot[node] for node in targets]
+        self._size = len(order)
+
+    def run(
+        self, environment: Environment, watch: Callable[[Node, Array], None] | None = None
+    ) -> list[Array]:
+        """One pass: the outputs' values; the updates are made when all of them are known.
+
+        ``watch`` is told each node's value as it is computed, and may raise to stop the pass before
+        any variable has changed.
+        """
+        slots: list[Any] = [None] * self._size
+        for index, leaf in self._leaves:
+            slots[index] = leaf_value(leaf, environment)
+        with np.errstate(all="ignore"):  # non-finite values are diagnosed from the values themselves
+            for node, sources, index, done in self._steps:
+                value = slots[index] = run_op(node, [slots[source] for source in sources])
+                if watch is not None:
+                    watch(node, value)
+                for spent in done:
+                    slots[spent] = None
+        values = [slots[index] for index in self._results]
+        for variable, new in zip(self._variables, values[self.output_count :], strict=True):
+            variable.adopt(_own(new))
+        return values[: self.output_count]
+
+
+def _own(array: Array) -> Array:
+    """An array that nothing else writes to or looks into."""
+    return array if array.flags.owndata and array.flags.writeable else array.copy()
+
+
+set_evaluator(evaluate)

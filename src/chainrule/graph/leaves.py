@@ -1,0 +1,188 @@
+"""The leaves of the graph: variables, placeholders and constants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .. import dtypes
+from ..dtypes import DType
+from ..errors import ChainruleError, DTypeError, ShapeError
+from .interning import NO_ATTRIBUTES, located, new_node, standing_node, user_place
+from .node import Node, NodeLike
+from .op import CONSTANT, PLACEHOLDER, VARIABLE
+
+
+class Variable(Node):
+    """A named array that updates may replace: a parameter, a counter, an optimizer's state.
+
+    Variables are compared by identity.  The array a variable holds is its binding wherever an
+    environment says nothing else; :meth:`assign` replaces it.
+    """
+
+    __slots__ = ("_state",)
+    _state: dict[str, NDArray[Any] | None]
+
+    @property
+    def array(self) -> NDArray[Any]:
+        """The array held now, read-only and not copied."""
+        array = self._state["array"]
+        assert array is not None
+        return array
+
+    @property
+    def value(self) -> NDArray[Any]:
+        return self.array
+
+    def assign(self, value: ArrayLike) -> None:
+        """Hold ``value`` from now on; shape and dtype must stay as they are."""
+        array = np.asarray(value)
+        if array.shape != self.shape:
+            raise ShapeError(f"{self!r} cannot hold an array of shape {array.shape}")
+        if array.dtype != self.dtype and not np.can_cast(array.dtype, self.dtype, "same_kind"):
+            raise DTypeError(f"{self!r} cannot hold an array of {array.dtype}")
+        self._state["array"] = _frozen(array, self.dtype)
+
+    def adopt(self, array: NDArray[Any]) -> None:
+        """Hold ``array`` itself, without a check or a copy: for engines, which own what they computed."""
+        array.flags.writeable = False
+        self._state["array"] = array
+
+    @property
+    def grad(self) -> NDArray[Any] | None:
+        """What the last ``backward()`` put here; it may be set, to None for example."""
+        return self._state.get("grad")
+
+    @grad.setter
+    def grad(self, value: NDArray[Any] | None) -> None:
+        self._state["grad"] = value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "grad":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
+
+class Placeholder(Node):
+    """An unbound input: the graph over it can be built, drawn and differentiated before a value exists."""
+
+    __slots__ = ()
+
+
+class Constant(Node):
+    """A value fixed when the graph is written; small ones are interned by content."""
+
+    __slots__ = ("array",)
+    array: NDArray[Any]
+
+    @property
+    def short(self) -> str:
+        """The value in a few characters."""
+        if self.array.size == 1 and not self.shape:
+            return repr(self.array.item())
+        return np.array2string(self.array, threshold=4, precision=4, separator=", ").replace("\n", "")
+
+
+_set_state = Variable._state.__set__  # type: ignore[attr-defined]
+_set_array = Constant.array.__set__  # type: ignore[attr-defined]
+
+
+def _frozen(value: Any, dtype: DType) -> NDArray[Any]:
+    """A read-only copy in the machine's byte order."""
+    array = np.array(value, dtype=dtype, order="C", copy=True)
+    array.flags.writeable = False
+    return array
+
+
+def _leaf_dtype(value: Any, dtype: Any, integers_are_floats: bool) -> DType:
+    if dtype is not None:
+        return dtypes.as_dtype(dtype)
+    if isinstance(value, np.ndarray | np.generic):
+        return dtypes.as_dtype(value.dtype)
+    try:
+        found = dtypes.as_dtype(np.asarray(value).dtype)
+    except ValueError:  # ragged nested lists
+        raise ShapeError("the nested lists are not of equal length", where=user_place()) from None
+    if found is dtypes.float64 or (integers_are_floats and dtypes.is_integer(found)):
+        return dtypes.DEFAULT_FLOAT
+    return found
+
+
+def variable(value: NodeLike, dtype: Any = None, *, name: str | None = None) -> Variable:
+    """A variable holding a copy of ``value``.
+
+    Python numbers and lists become float32; a NumPy array keeps its dtype.
+
+    >>> import chainrule as cr
+    >>> w = cr.variable([[1, 2], [3, 4]], name="w")
+    >>> w.shape, w.dtype.name, w.name
+    ((2, 2), 'float32', 'w')
+    """
+    source = value.value if isinstance(value, Node) else value
+    try:
+        kind = _leaf_dtype(source, dtype, integers_are_floats=True)
+        array = _frozen(source, kind)
+    except ChainruleError as error:
+        raise located(error, VARIABLE, ()) from None
+    node: Variable = new_node(Variable, None, VARIABLE, (), NO_ATTRIBUTES, array.shape, kind)
+    _set_state(node, {"array": array})
+    return node if name is None else node.named(name)  # type: ignore[return-value]
+
+
+def placeholder(
+    shape: int | Sequence[int], dtype: Any = dtypes.float32, *, name: str | None = None
+) -> Placeholder:
+    """An unbound input of this shape and dtype.
+
+    >>> import chainrule as cr
+    >>> x = cr.placeholder((32, 784), name="x")
+    >>> cr.sum(x).shape
+    ()
+    """
+    sizes = (shape,) if isinstance(shape, int) else tuple(int(size) for size in shape)
+    if any(size < 0 for size in sizes):
+        raise ShapeError(f"placeholder: sizes cannot be negative, got {sizes}", where=user_place())
+    kind = dtypes.as_dtype(dtype)
+    node: Placeholder = new_node(Placeholder, None, PLACEHOLDER, (), NO_ATTRIBUTES, sizes, kind)
+    return node if name is None else node.named(name)  # type: ignore[return-value]
+
+
+_INTERN_BYTES = 256  # constants up to this size are compared by content
+
+
+def constant(value: NodeLike, dtype: Any = None) -> Node:
+    """A fixed value, copied; a node is returned as it is.
+
+    Python floats become float32 and integers int64 (give ``dtype`` for another); a NumPy array keeps
+    its dtype.
+
+    >>> import chainrule as cr
+    >>> cr.constant([1.0, 2.0]).dtype.name, cr.constant(3).dtype.name
+    ('float32', 'int64')
+    """
+    if isinstance(value, Node):
+        return value
+    try:
+        kind = _leaf_dtype(value, dtype, integers_are_floats=False)
+        array = _frozen(value, kind)
+    except ChainruleError as error:
+        raise located(error, CONSTANT, ()) from None
+    except OverflowError:
+        raise DTypeError(f"constant: {value!r} does not fit {dtype}", where=user_place()) from None
+    key = None
+    if array.nbytes <= _INTERN_BYTES:
+        key = (CONSTANT, kind, array.shape, array.tobytes())
+        if (standing := standing_node(key)) is not None:
+            return standing
+    node: Constant = new_node(Constant, key, CONSTANT, (), NO_ATTRIBUTES, array.shape, kind)
+    _set_array(node, array)
+    return node
+
+
+def as_node(value: NodeLike) -> Node:
+    """``value`` as a node: nodes stay, anything else becomes a constant."""
+    return value if isinstance(value, Node) else constant(value)

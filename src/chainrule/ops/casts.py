@@ -1,0 +1,85 @@
+"""Conversions between element types: the only way in which a dtype changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..dtypes import DType, as_dtype, is_float
+from ..graph import Constant, Node, NodeLike, Op, Shape, apply, as_node, constant, register
+
+
+class Cast(Op):
+    """The same values in another element type; float to integer cuts towards zero.
+
+    >>> import chainrule as cr
+    >>> cr.astype(cr.constant([1.7, -1.7]), "int64").value
+    array([ 1, -1])
+    """
+
+    def infer(self, x: Node, *, dtype: DType) -> tuple[Shape, DType]:  # type: ignore[override]
+        return x.shape, dtype
+
+    def forward(self, xp: Any, x: Any, *, dtype: DType) -> Any:  # type: ignore[override]
+        return x.astype(dtype)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> Sequence[Node | None]:  # type: ignore[override]
+        return (cast(ct, x.dtype) if is_float(x.dtype) else None,)
+
+    def render(self, *inputs: str, **attributes: Any) -> str:
+        return f"{attributes['dtype'].name}({inputs[0]})"
+
+
+_CAST = Cast()
+
+
+def cast(x: Node, dtype: DType) -> Node:
+    """``x`` as ``dtype``; ``x`` itself where it is that already, a constant at once."""
+    if x.dtype is dtype:
+        return x
+    if isinstance(x, Constant):
+        return constant(x.array.astype(dtype))
+    return apply(_CAST, x, dtype=dtype)
+
+
+def astype(x: NodeLike, dtype: Any) -> Node:
+    """The same values in the element type ``dtype``; float to integer cuts towards zero.
+
+    >>> import chainrule as cr
+    >>> cr.astype([1.7, -1.7], "int64").value
+    array([ 1, -1])
+    """
+    return cast(as_node(x), as_dtype(dtype))
+
+
+class StopGradient(Op):
+    """The identity, through which no derivative flows."""
+
+    formula = "stop_gradient({x})"
+
+    def infer(self, x: Node) -> tuple[Shape, DType]:  # type: ignore[override]
+        return x.shape, x.dtype
+
+    def forward(self, xp: Any, x: Any) -> Any:  # type: ignore[override]
+        return x
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> Sequence[Node | None]:  # type: ignore[override]
+        return (None,)
+
+
+_STOP_GRADIENT = StopGradient()
+
+
+def stop_gradient(x: NodeLike) -> Node:
+    """The identity in the forward pass; in the backward pass nothing flows through it.
+
+    >>> import chainrule as cr
+    >>> x = cr.variable(3.0)
+    >>> float(cr.gradients(x * cr.stop_gradient(x), x))
+    3.0
+    """
+    return apply(_STOP_GRADIENT, x)
+
+
+register("astype", astype)
+register("stop_gradient", stop_gradient)

@@ -1,0 +1,124 @@
+"""The elementwise family: operands broadcast against each other, each element on its own.
+
+The family owns dtypes (casts inserted, Python scalars taking the other operand's type), shapes
+(NumPy's broadcasting) and errors; an op adds its value and its derivative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .. import dtypes
+from ..dtypes import DType
+from ..errors import DTypeError, ShapeError
+from ..graph import Node, NodeLike, Op, Shape, apply, as_node, constant, register
+from .casts import cast
+
+
+def broadcast_shapes(*shapes: Shape) -> Shape:
+    """The shape in which arrays of these shapes meet; raises ``ShapeError`` naming the axes that do not."""
+    first = shapes[0]
+    if all(shape == first for shape in shapes):
+        return first
+    ndim = max(map(len, shapes))
+    padded = [(1,) * (ndim - len(shape)) + shape for shape in shapes]
+    result, clashes = [], []
+    for axis, sizes in enumerate(zip(*padded, strict=True)):
+        lengths = {size for size in sizes if size != 1}
+        if len(lengths) > 1:
+            clashes.append(f"axis {axis - ndim} has lengths {' and '.join(map(str, sizes))}")
+        result.append(lengths.pop() if lengths else 1)
+    if clashes:
+        raise ShapeError(
+            f"shapes {' and '.join(map(str, shapes))} do not broadcast: {'; '.join(clashes)}",
+            mend="axes are matched from the last; insert an axis of length 1 with cr.expand_dims where one is missing",
+        )
+    return tuple(result)
+
+
+def promote_inputs(inputs: Sequence[NodeLike], *, to_float: bool = False) -> list[Node]:
+    """The inputs as nodes of one dtype, Python scalars following the others."""
+    typed = [
+        value if isinstance(value, Node) else None if type(value) in (bool, int, float) else as_node(value)
+        for value in inputs
+    ]
+    known = [node.dtype for node in typed if node is not None]
+    common = dtypes.promote(*known) if known else None
+    for value, node in zip(inputs, typed, strict=True):
+        if node is None:  # a float among integers makes all of them float
+            weak = (
+                dtypes.of_scalar(value) if not known else dtypes.of_weak_scalar(value, dtypes.promote(*known))
+            )  # type: ignore[arg-type]
+            common = weak if common is None else dtypes.promote(common, weak)
+    assert common is not None
+    if to_float:
+        common = dtypes.to_float(common)
+    return [
+        constant(value, common) if node is None else cast(node, common)
+        for value, node in zip(inputs, typed, strict=True)
+    ]
+
+
+class Elementwise(Op):
+    """An op that computes each element of the result from the operands' elements at that place."""
+
+    #: Integer operands are computed as floats (``exp``, ``divide``).
+    to_float: ClassVar[bool] = False
+    #: The result's dtype where it is not the operands' (comparisons give bool).
+    result: ClassVar[DType | None] = None
+    #: The kinds of operands taken, as NumPy's kind letters.
+    kinds: ClassVar[str] = "biuf"
+
+    def prepare(self, inputs: Sequence[Any]) -> Sequence[Any]:
+        return promote_inputs(inputs, to_float=self.to_float)
+
+    def infer(self, *inputs: Node, **attributes: Any) -> tuple[Shape, DType]:
+        dtype = inputs[0].dtype
+        if dtype.kind not in self.kinds:
+            raise DTypeError(f"operands of {dtype} are not taken", mend=_KIND_MENDS.get(dtype.kind))
+        return broadcast_shapes(*[x.shape for x in inputs]), self.result or dtype
+
+
+_KIND_MENDS = {"b": "convert first: x.astype('float32')", "f": "convert first: x.astype('bool')"}
+
+Unary = Callable[[NodeLike], Node]
+Binary = Callable[[NodeLike, NodeLike], Node]
+
+
+def function_of(kind: type[Op]) -> Callable[..., Node]:
+    """The function of an op, with the op's name and docstring, entered into the table of functions."""
+    function = unlisted_function_of(kind)
+    register(function.__name__, function)
+    return function
+
+
+def unlisted_function_of(kind: type[Op]) -> Callable[..., Node]:
+    """The function of an op, which is also its ``op`` attribute's maker of nodes."""
+    op = kind()
+
+    def function(*inputs: NodeLike, **attributes: Any) -> Node:
+        return apply(op, *inputs, **attributes)
+
+    function.__name__ = function.__qualname__ = op.name
+    function.__doc__ = kind.__doc__
+    function.__module__ = kind.__module__
+    function.op = op  # type: ignore[attr-defined]
+    return function
+
+
+def unary(kind: type[Elementwise]) -> Unary:
+    """The function of an op of one operand."""
+    return function_of(kind)
+
+
+def binary(kind: type[Elementwise]) -> Binary:
+    """The function of an op of two operands."""
+    return function_of(kind)
+
+
+def zeros_like(x: Node) -> Node:
+    """A constant of zeros of the node's shape and dtype."""
+    return constant(np.zeros(x.shape, x.dtype))

@@ -1,0 +1,472 @@
+"""Movement: the same elements in another arrangement.  Every rule's adjoint is again a movement."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import namespace
+from ..dtypes import DType, of_weak_scalar
+from ..errors import ArgumentError, DTypeError, ShapeError
+from ..graph import Axis, Node, NodeLike, Op, Shape, apply, as_node, call, constant, register, user_place
+from .axes import many_axes, one_axis
+from .elementwise import promote_inputs
+
+Slices = tuple[tuple[int, int, int], ...]
+"""For each axis first index, number of elements and step (which may be negative)."""
+
+
+class Movement(Op):
+    """An op that only moves elements: dtype kept."""
+
+
+class Reshape(Movement):
+    """The same elements in row-major order under another shape."""
+
+    def infer(self, x: Node, *, shape: Shape) -> tuple[Shape, DType]:  # type: ignore[override]
+        if math.prod(shape) != x.size:
+            raise ShapeError(
+                f"{x.size} elements of shape {x.shape} do not fill the shape {shape}",
+                mend="one of the sizes may be -1, and is then computed",
+            )
+        return shape, x.dtype
+
+    def forward(self, xp: Any, x: Any, *, shape: Shape) -> Any:  # type: ignore[override]
+        return xp.reshape(x, shape)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:  # type: ignore[override]
+        return (reshape(ct, x.shape),)
+
+
+class PermuteDims(Movement):
+    """The axes in another order."""
+
+    def infer(self, x: Node, *, axes: tuple[int, ...]) -> tuple[Shape, DType]:  # type: ignore[override]
+        return tuple([x.shape[axis] for axis in axes]), x.dtype
+
+    def forward(self, xp: Any, x: Any, *, axes: tuple[int, ...]) -> Any:  # type: ignore[override]
+        return xp.permute_dims(x, axes)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:  # type: ignore[override]
+        axes = out.attributes["axes"]
+        return (permute_dims(ct, tuple([axes.index(axis) for axis in range(x.ndim)])),)
+
+    def render(self, *inputs: str, **attributes: Any) -> str:
+        axes = attributes["axes"]
+        return f"{inputs[0]}ᵀ" if axes == (1, 0) else super().render(*inputs, **attributes)
+
+
+class BroadcastTo(Movement):
+    """Axes of length 1, and missing ones in front, repeated to a larger shape."""
+
+    def infer(self, x: Node, *, shape: Shape) -> tuple[Shape, DType]:  # type: ignore[override]
+        lead = len(shape) - x.ndim
+        if lead < 0 or any(have not in (1, want) for have, want in zip(x.shape, shape[lead:], strict=True)):
+            raise ShapeError(
+                f"shape {x.shape} does not broadcast to {shape}",
+                mend="only axes of length 1 can be stretched, and axes are matched from the last",
+            )
+        return shape, x.dtype
+
+    def forward(self, xp: Any, x: Any, *, shape: Shape) -> Any:  # type: ignore[override]
+        return xp.broadcast_to(x, shape)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:  # type: ignore[override]
+        return (ct,)  # the sweep sums over the stretched axes
+
+
+class Slice(Movement):
+    """Every so many elements of each axis, forwards or backwards."""
+
+    def infer(self, x: Node, *, slices: Slices) -> tuple[Shape, DType]:  # type: ignore[override]
+        return tuple([count for _, count, _ in slices]), x.dtype
+
+    def forward(self, xp: Any, x: Any, *, slices: Slices) -> Any:  # type: ignore[override]
+        return x[python_slices(slices)]
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:  # type: ignore[override]
+        return (apply(_EMBED, ct, slices=out.attributes["slices"], shape=x.shape),)
+
+
+class Embed(Movement):
+    """Zeros, with the input put where a slice would read it: the adjoint of :class:`Slice`."""
+
+    def infer(self, x: Node, *, slices: Slices, shape: Shape) -> tuple[Shape, DType]:  # type: ignore[override]
+        return shape, x.dtype
+
+    def forward(self, xp: Any, x: Any, *, slices: Slices, shape: Shape) -> Any:  # type: ignore[override]
+        return namespace.place(xp, x, python_slices(slices), shape)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:  # type: ignore[override]
+        return (apply(_SLICE, ct, slices=out.attributes["slices"]),)
+
+
+class Pad(Movement):
+    """A border of one value around the array."""
+
+    def infer(self, x: Node, *, widths: tuple[tuple[int, int], ...], value: float) -> tuple[Shape, DType]:  # type: ignore[override]
+        sizes = [before + size + after for size, (before, after) in zip(x.shape, widths, strict=True)]
+        return tuple(sizes), x.dtype
+
+    def forward(self, xp: Any, x: Any, *, widths: tuple[tuple[int, int], ...], value: float) -> Any:  # type: ignore[override]
+        return xp.pad(x, widths, constant_values=value)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:  # type: ignore[override]
+        inner = [
+            (before, size, 1) for size, (before, _) in zip(x.shape, out.attributes["widths"], strict=True)
+        ]
+        return (apply(_SLICE, ct, slices=tuple(inner)),)
+
+
+class Roll(Movement):
+    """Elements moved along axes, those that fall off the end coming back at the start."""
+
+    def infer(self, x: Node, **attributes: Any) -> tuple[Shape, DType]:  # type: ignore[override]
+        return x.shape, x.dtype
+
+    def forward(self, xp: Any, x: Any, *, shift: tuple[int, ...], axis: tuple[int, ...]) -> Any:  # type: ignore[override]
+        return xp.roll(x, shift, axis=axis)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:  # type: ignore[override]
+        back = tuple([-step for step in out.attributes["shift"]])
+        return (apply(_ROLL, ct, shift=back, axis=out.attributes["axis"]),)
+
+
+class Concat(Movement):
+    """Arrays laid end to end along an axis."""
+
+    def prepare(self, inputs: Sequence[Any]) -> Sequence[Any]:
+        return promote_inputs(inputs)
+
+    def infer(self, *inputs: Node, axis: int) -> tuple[Shape, DType]:  # type: ignore[override]
+        first = inputs[0].shape
+        for other in inputs[1:]:
+            same = len(other.shape) == len(first) and all(
+                a == b or number == axis for number, (a, b) in enumerate(zip(first, other.shape, strict=True))
+            )
+            if not same:
+                raise ShapeError(
+                    f"shapes {', '.join(str(x.shape) for x in inputs)} differ off axis {axis}",
+                    mend="all axes but the one concatenated must agree",
+                )
+        length = sum(x.shape[axis] for x in inputs)
+        return (*first[:axis], length, *first[axis + 1 :]), inputs[0].dtype
+
+    def forward(self, xp: Any, *values: Any, axis: int) -> Any:  # type: ignore[override]
+        return xp.concat(values, axis=axis)
+
+    def vjp(self, ct: Node, out: Node, *inputs: Node) -> tuple[Node | None, ...]:
+        axis = out.attributes["axis"]
+        found, start = [], 0
+        for x in inputs:
+            stop = start + x.shape[axis]
+            found.append(slice_axis(ct, axis, start, stop))
+            start = stop
+        return tuple(found)
+
+
+_RESHAPE, _PERMUTE_DIMS, _BROADCAST_TO, _ROLL = Reshape(), PermuteDims(), BroadcastTo(), Roll()
+_SLICE, _EMBED, _PAD, _CONCAT = Slice(), Embed(), Pad(), Concat()
+
+
+def python_slices(slices: Slices) -> tuple[slice, ...]:
+    """The slices as Python writes them; a backward one that ends at the first element stops at None."""
+    found = []
+    for start, count, step in slices:
+        stop = start + count * step
+        found.append(slice(start, None if stop < 0 else stop, step) if count else slice(0, 0))
+    return tuple(found)
+
+
+def reshape(x: NodeLike, shape: int | Sequence[int]) -> Node:
+    """The same elements, row by row, under another shape; one size may be -1.
+
+    >>> import chainrule as cr
+    >>> cr.reshape([1.0, 2.0, 3.0, 4.0], (2, -1)).shape
+    (2, 2)
+    """
+    node = as_node(x)
+    sizes = [shape] if isinstance(shape, int) else [operator.index(size) for size in shape]
+    if sizes.count(-1) == 1:
+        rest = math.prod(size for size in sizes if size != -1)
+        if rest and node.size % rest == 0:
+            sizes[sizes.index(-1)] = node.size // rest
+    if any(size < 0 for size in sizes):
+        raise ShapeError(
+            f"reshape: {node.size} elements of shape {node.shape} do not fill the shape {tuple(sizes)}",
+            where=user_place(),
+            mend="one of the sizes may be -1, and the others must divide the number of elements",
+        )
+    return node if tuple(sizes) == node.shape else apply(_RESHAPE, node, shape=tuple(sizes))
+
+
+def permute_dims(x: NodeLike, axes: Sequence[int]) -> Node:
+    """The axes in the order ``axes``: axis i of the result is axis ``axes[i]`` of ``x``.
+
+    >>> import chainrule as cr
+    >>> cr.permute_dims(cr.placeholder((2, 3, 4)), (2, 0, 1)).shape
+    (4, 2, 3)
+    """
+    node = as_node(x)
+    order = tuple([one_axis(axis, node.ndim, "permute_dims") for axis in axes])
+    if sorted(order) != list(range(node.ndim)):
+        raise ShapeError(
+            f"permute_dims: {tuple(axes)} is not an order of the {node.ndim} axes", where=user_place()
+        )
+    return node if order == tuple(range(node.ndim)) else apply(_PERMUTE_DIMS, node, axes=order)
+
+
+def matrix_transpose(x: NodeLike) -> Node:
+    """The last two axes exchanged.
+
+    >>> import chainrule as cr
+    >>> cr.matrix_transpose([[1, 2], [3, 4]]).value
+    array([[1, 3],
+           [2, 4]])
+    """
+    node = as_node(x)
+    if node.ndim < 2:
+        raise ShapeError(
+            f"matrix_transpose: shape {node.shape} has no two axes to exchange",
+            where=user_place(),
+            mend="make a row or a column first: x[None, :] or x[:, None]",
+        )
+    last = node.ndim - 1
+    return permute_dims(node, (*range(last - 1), last, last - 1))
+
+
+def broadcast_to(x: NodeLike, shape: Sequence[int]) -> Node:
+    """``x`` stretched to ``shape`` by NumPy's rules; the derivative is summed over the copies.
+
+    >>> import chainrule as cr
+    >>> cr.broadcast_to([1.0, 2.0], (3, 2)).shape
+    (3, 2)
+    """
+    node, sizes = as_node(x), tuple([operator.index(size) for size in shape])
+    return node if sizes == node.shape else apply(_BROADCAST_TO, node, shape=sizes)
+
+
+def expand_dims(x: NodeLike, axis: Axis = 0) -> Node:
+    """A new axis of length 1 at ``axis`` (or several).
+
+    >>> import chainrule as cr
+    >>> cr.expand_dims(cr.placeholder((2, 3)), 1).shape
+    (2, 1, 3)
+    """
+    node = as_node(x)
+    count = len(axis) if isinstance(axis, tuple | list) else 1
+    axes = many_axes(axis, node.ndim + count, "expand_dims")
+    sizes = list(node.shape)
+    for number in axes:
+        sizes.insert(number, 1)
+    return reshape(node, sizes)
+
+
+def squeeze(x: NodeLike, axis: Axis = None) -> Node:
+    """Axes of length 1 taken away: ``axis``, or all of them.
+
+    >>> import chainrule as cr
+    >>> cr.squeeze(cr.placeholder((2, 1, 3)), 1).shape
+    (2, 3)
+    """
+    node = as_node(x)
+    if axis is None:
+        axes = tuple([number for number, size in enumerate(node.shape) if size == 1])
+    else:
+        axes = many_axes(axis, node.ndim, "squeeze")
+    long = [number for number in axes if node.shape[number] != 1]
+    if long:
+        raise ShapeError(
+            f"squeeze: axis {long[0]} of shape {node.shape} has length {node.shape[long[0]]}, not 1",
+            where=user_place(),
+            mend="index it (x[:, 0]) or reduce it (x.sum(axis=…))",
+        )
+    return reshape(node, [size for number, size in enumerate(node.shape) if number not in axes])
+
+
+def slice_axis(x: NodeLike, axis: int, start: int | None, stop: int | None, step: int | None = None) -> Node:
+    """``x[start:stop:step]`` along one axis, with Python's meaning of all three.
+
+    >>> import chainrule as cr
+    >>> slice_axis([0.0, 1.0, 2.0, 3.0], 0, None, None, -2).value
+    array([3., 1.], dtype=float32)
+    """
+    node = as_node(x)
+    number = one_axis(axis, node.ndim, "slice")
+    return slice_axes(node, {number: slice(start, stop, step)})
+
+
+def slice_axes(x: Node, wanted: dict[int, slice]) -> Node:
+    """Slices along several axes at once; axes not named stay whole."""
+    slices: list[tuple[int, int, int]] = []
+    for axis, size in enumerate(x.shape):
+        try:
+            indices = range(size)[wanted[axis]] if axis in wanted else range(size)
+        except ValueError:
+            raise ArgumentError("a slice's step cannot be zero", where=user_place()) from None
+        slices.append((indices.start, len(indices), indices.step) if len(indices) else (0, 0, 1))
+    whole = all(item == (0, size, 1) for item, size in zip(slices, x.shape, strict=True))
+    return x if whole else apply(_SLICE, x, slices=tuple(slices))
+
+
+def flip(x: NodeLike, axis: Axis = None) -> Node:
+    """The elements of ``axis`` (or several, or all) in reverse order.
+
+    >>> import chainrule as cr
+    >>> cr.flip([1.0, 2.0, 3.0]).value
+    array([3., 2., 1.], dtype=float32)
+    """
+    node = as_node(x)
+    return slice_axes(node, {number: slice(None, None, -1) for number in many_axes(axis, node.ndim, "flip")})
+
+
+def roll(x: NodeLike, shift: int | Sequence[int], axis: Axis = None) -> Node:
+    """Elements moved by ``shift`` places along ``axis``, around the end; None rolls the flattened array.
+
+    >>> import chainrule as cr
+    >>> cr.roll([1, 2, 3], 1).value
+    array([3, 1, 2])
+    """
+    node = as_node(x)
+    if axis is None:
+        return reshape(roll(reshape(node, -1), shift, 0), node.shape)
+    numbers = [axis] if not isinstance(axis, tuple | list) else list(axis)
+    axes = tuple([one_axis(number, node.ndim, "roll") for number in numbers])
+    shifts = (shift,) * len(axes) if isinstance(shift, int) else tuple(shift)
+    if len(shifts) != len(axes):
+        raise ArgumentError(f"roll: {len(shifts)} shifts for {len(axes)} axes", where=user_place())
+    return apply(_ROLL, node, shift=shifts, axis=axes)
+
+
+def pad(x: NodeLike, widths: int | Sequence[int] | Sequence[Sequence[int]], value: float = 0) -> Node:
+    """A border of ``value`` around ``x``: ``widths`` is one number, (before, after), or a pair for each axis.
+
+    >>> import chainrule as cr
+    >>> cr.pad([1.0, 2.0], (1, 2)).value
+    array([0., 1., 2., 0., 0.], dtype=float32)
+    """
+    node = as_node(x)
+    pairs = np.broadcast_to(np.asarray(widths, np.int64), (node.ndim, 2))
+    if (pairs < 0).any():
+        raise ArgumentError("pad: widths cannot be negative", where=user_place(), mend="slice instead")
+    kind = of_weak_scalar(value, node.dtype)
+    if kind is not node.dtype:
+        raise DTypeError(f"pad: {value!r} is no value for {node.dtype}", where=user_place())
+    fill = kind.type(value).item()
+    if not pairs.any():
+        return node
+    return apply(_PAD, node, widths=tuple((int(a), int(b)) for a, b in pairs), value=fill)
+
+
+def concat(arrays: Sequence[NodeLike], axis: int | None = 0) -> Node:
+    """Arrays laid end to end along ``axis``; None flattens them first.
+
+    >>> import chainrule as cr
+    >>> cr.concat([[1.0, 2.0], [3.0]]).value
+    array([1., 2., 3.], dtype=float32)
+    """
+    nodes = [as_node(x) for x in arrays]
+    if not nodes:
+        raise ArgumentError("concat: there is nothing to concatenate", where=user_place())
+    if axis is None:
+        nodes, axis = [reshape(node, -1) for node in nodes], 0
+    if len(nodes) == 1:
+        return nodes[0]
+    return apply(_CONCAT, *nodes, axis=one_axis(axis, nodes[0].ndim, "concat"))
+
+
+def stack(arrays: Sequence[NodeLike], axis: int = 0) -> Node:
+    """Arrays of one shape side by side along a new axis.
+
+    >>> import chainrule as cr
+    >>> cr.stack([[1, 2], [3, 4]], axis=1).value
+    array([[1, 3],
+           [2, 4]])
+    """
+    nodes = [as_node(x) for x in arrays]
+    if not nodes:
+        raise ArgumentError("stack: there is nothing to stack", where=user_place())
+    shapes = {node.shape for node in nodes}
+    if len(shapes) > 1:
+        raise ShapeError(
+            f"stack: the shapes differ: {', '.join(str(node.shape) for node in nodes)}", where=user_place()
+        )
+    number = one_axis(axis, nodes[0].ndim + 1, "stack")
+    return concat([expand_dims(node, number) for node in nodes], axis=number)
+
+
+def split(x: NodeLike, parts: int | Sequence[int], axis: int = 0) -> list[Node]:
+    """``x`` cut along ``axis`` into ``parts`` equal pieces, or at the given indices.
+
+    >>> import chainrule as cr
+    >>> [piece.shape for piece in cr.split(cr.placeholder((6, 2)), 3)]
+    [(2, 2), (2, 2), (2, 2)]
+    """
+    node = as_node(x)
+    number = one_axis(axis, node.ndim, "split")
+    length = node.shape[number]
+    if isinstance(parts, int):
+        if parts < 1 or length % parts:
+            raise ShapeError(
+                f"split: axis {number} of length {length} cannot be cut into {parts} equal pieces",
+                where=user_place(),
+                mend="give the indices to cut at instead",
+            )
+        cuts = list(range(0, length, length // parts or 1))[1:parts]
+    else:
+        cuts = list(parts)
+    edges = [0, *cuts, length]
+    return [slice_axis(node, number, a, b) for a, b in zip(edges, edges[1:], strict=False)]
+
+
+def tile(x: NodeLike, repetitions: int | Sequence[int]) -> Node:
+    """The whole array repeated along each axis.
+
+    >>> import chainrule as cr
+    >>> cr.tile([1, 2], 2).value
+    array([1, 2, 1, 2])
+    """
+    node = as_node(x)
+    counts = [repetitions] if isinstance(repetitions, int) else list(repetitions)
+    if any(count < 0 for count in counts):
+        raise ArgumentError("tile: repetitions cannot be negative", where=user_place())
+    ndim = max(node.ndim, len(counts))
+    counts = [1] * (ndim - len(counts)) + counts
+    sizes = [1] * (ndim - node.ndim) + list(node.shape)
+    paired = [length for pair in zip(counts, sizes, strict=True) for length in pair]
+    spread = [length for size in sizes for length in (1, size)]
+    whole = broadcast_to(reshape(node, spread), paired)
+    return reshape(whole, [count * size for count, size in zip(counts, sizes, strict=True)])
+
+
+def repeat(x: NodeLike, repeats: int | Sequence[int], axis: int | None = None) -> Node:
+    """Each element ``repeats`` times in a row along ``axis``; None flattens first.
+
+    >>> import chainrule as cr
+    >>> cr.repeat([1, 2], 2).value, cr.repeat([1, 2], [3, 1]).value
+    (array([1, 1, 2, 2]), array([1, 1, 1, 2]))
+    """
+    node = as_node(x)
+    if axis is None:
+        node, axis = reshape(node, -1), 0
+    number = one_axis(axis, node.ndim, "repeat")
+    length = node.shape[number]
+    counts = np.broadcast_to(np.asarray(repeats, np.int64), (length,))
+    if (counts < 0).any():
+        raise ArgumentError("repeat: counts cannot be negative", where=user_place())
+    if not isinstance(repeats, int):
+        return call("take", node, constant(np.repeat(np.arange(length), counts)), axis=number)
+    sizes = list(node.shape)
+    wide = broadcast_to(expand_dims(node, number + 1), (*sizes[: number + 1], repeats, *sizes[number + 1 :]))
+    return reshape(wide, (*sizes[:number], length * repeats, *sizes[number + 1 :]))
+
+
+for _function in (
+    reshape, permute_dims, matrix_transpose, broadcast_to, expand_dims, squeeze, flip, roll, pad, concat,
+    stack, tile, repeat,
+):  # fmt: skip
+    register(_function.__name__, _function)
