@@ -9,6 +9,7 @@
 """
 
 from . import differentiate, engines, errors, graph, ops
+from .compile import Program, compile
 from .differentiate import gradients, why_no_gradient
 from .dtypes import bool_, float32, float64, int32, int64, uint32
 from .engines.stepper import evaluate

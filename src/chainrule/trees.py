@@ -1,8 +1,12 @@
 """Nested tuples, lists and dicts of values, flattened and put together again.
 
->>> leaves, tree = flatten({"w": [1, 2], "b": 3})
+A list of plain numbers is one value, a vector, and so is a list of such lists.
+
+>>> flatten(([1.0, 2.0], 3.0))[0]
+[[1.0, 2.0], 3.0]
+>>> leaves, tree = flatten({"w": (1, 2), "b": 3})
 >>> leaves, rebuild_tree(tree, [10 * leaf for leaf in leaves])
-([1, 2, 3], {'w': [10, 20], 'b': 30})
+([1, 2, 3], {'w': (10, 20), 'b': 30})
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ def flatten(value: Any) -> tuple[list[Any], Any]:
     def walk(item: Any) -> Any:
         if isinstance(item, dict):
             return {key: walk(child) for key, child in item.items()}
-        if isinstance(item, tuple | list):
+        if isinstance(item, tuple | list) and not _is_vector(item):
             return _like(item, [walk(child) for child in item])
         leaves.append(item)
         return _LEAF
@@ -40,6 +44,12 @@ def rebuild_tree(tree: Any, leaves: Sequence[Any]) -> Any:
         return _like(item, [walk(child) for child in item])
 
     return walk(tree)
+
+
+def _is_vector(item: Any) -> bool:
+    return isinstance(item, bool | int | float) or (
+        isinstance(item, list) and bool(item) and all(map(_is_vector, item))
+    )
 
 
 def _like(original: Any, children: list[Any]) -> Any:

@@ -116,15 +116,15 @@ def step_through(output: Node, feed: Mapping[Any, Any] | None = None, *, unfold:
     >>> import chainrule as cr
     >>> a, b, c = (cr.variable(v, name=n) for n, v in [("a", 3.0), ("b", 1.0), ("c", -2.0)])
     >>> print(cr.step_through(c * (a + 2 * b)))
-    node  rule     value  upstream × local  gradient
-    ────────────────────────────────────────────────
-    c              -2     %6: 1 × 5         5
-    a              3      %5: -2 × 1        -2
-    2              2
-    b              1      %4: -2 × 2        -4
-    %4    2 * b    2      %5: -2 × 1        -2
-    %5    a + %4   5      %6: 1 × -2        -2
-    %6    c * %5   -10                      1
+    node  rule    value  upstream × local  gradient
+    ───────────────────────────────────────────────
+    c             -2     %6: 1 × 5         5
+    a             3      %5: -2 × 1        -2
+    2             2
+    b             1      %4: -2 × 2        -4
+    %4    2 * b   2      %5: -2 × 1        -2
+    %5    a + %4  5      %6: 1 × -2        -2
+    %6    c * %5  -10                      1
     """
     if output.size != 1 or not is_float(output.dtype):
         raise ShapeError(

@@ -344,8 +344,8 @@ class Sigmoid(Transcendental):
     """The logistic function ``σ(x) = 1 / (1 + e⁻ˣ)``, in (0, 1); its derivative is σ·(1 - σ).
 
     >>> import chainrule as cr
-    >>> cr.sigmoid([0.0, 100.0, -100.0]).value
-    array([5.e-01, 1.e+00, 3.8e-44], dtype=float32)
+    >>> cr.sigmoid([0.0, 100.0, -1000.0]).value
+    array([0.5, 1. , 0. ], dtype=float32)
     """
 
     formula = "σ({x})"
