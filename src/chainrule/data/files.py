@@ -1,0 +1,120 @@
+"""Bytes in and out of files: gzip seen through, sizes bounded, and never half a file left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import os
+import secrets
+import zlib
+from os import PathLike
+from pathlib import Path
+
+from chainrule.errors import DataError
+
+Pathish = str | PathLike[str]
+
+GZIP_MAGIC = b"\x1f\x8b"
+MOST_BYTES = 1 << 32
+"""What a compressed file may unpack to unless the caller says otherwise: 4 GiB."""
+
+_CHUNK = 1 << 20
+
+
+def open_bytes(path: Pathish) -> tuple[io.BufferedIOBase, int, bool]:
+    """Open a file for reading: the stream (unpacked if gzip), the size on disk, and whether it is gzip.
+
+    Gzip is known by its first two bytes, not by the file's name.
+
+    Raises: DataError if the file is missing, is a folder, or may not be read.
+    """
+    try:
+        raw = open(path, "rb")  # noqa: SIM115 - the caller closes it
+        size = os.fstat(raw.fileno()).st_size
+    except FileNotFoundError:
+        raise DataError("no such file", path=path, mend="check the path") from None
+    except IsADirectoryError:
+        raise DataError(
+            "a folder where a file was expected", path=path, mend="name the file inside"
+        ) from None
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror or error}", path=path) from error
+    packed = raw.read(2) == GZIP_MAGIC
+    raw.seek(0)
+    if not packed:
+        return raw, size, False
+    raw.close()
+    return gzip.GzipFile(path, "rb"), size, True
+
+
+def read_exactly(stream: io.BufferedIOBase, count: int, path: Pathish) -> bytes:
+    """Read up to ``count`` bytes, fewer only at the end of the file; a damaged gzip is a DataError.
+
+    The bytes are gathered chunk by chunk, so that memory grows with what the file really holds.
+    """
+    chunks: list[bytes] = []
+    missing = count
+    try:
+        while missing and (chunk := stream.read(min(missing, _CHUNK))):
+            chunks.append(chunk)
+            missing -= len(chunk)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(
+            f"damaged gzip after {count - missing:,} unpacked bytes: {error}",
+            path=path,
+            mend="fetch or compress the file again",
+        ) from error
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror or error}", path=path) from error
+    return b"".join(chunks)
+
+
+def read_bytes(path: Pathish, most: int = MOST_BYTES) -> bytes:
+    """The whole content of a file, unpacked if it is gzip.
+
+    Raises: DataError if it cannot be read, is a damaged gzip, or unpacks to more than ``most`` bytes.
+
+    >>> import os, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> name = os.path.join(folder.name, "a.gz")
+    >>> write_atomically(name, gzip.compress(b"seen through"))
+    >>> read_bytes(name)
+    b'seen through'
+    >>> folder.cleanup()
+    """
+    stream, size, packed = open_bytes(path)
+    with stream:
+        if not packed:
+            return read_exactly(stream, size, path)
+        content = read_exactly(stream, most + 1, path)
+    if len(content) > most:
+        raise DataError(
+            f"{size:,} compressed bytes unpack to more than {most:,}",
+            path=path,
+            mend="unpack it first if it is really that large",
+        )
+    return content
+
+
+def write_atomically(path: Pathish, content: bytes | str) -> None:
+    """Write a file whole or not at all: to a temporary name beside it, flushed to disk, then renamed.
+
+    A ``str`` is written as UTF-8 with its newlines unchanged.  A failure at any moment leaves the old
+    file, if there was one, and no temporary file.
+    """
+    target = Path(path)
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, target)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise DataError(f"cannot be written: {error.strerror or error}", path=path) from error
+        raise
