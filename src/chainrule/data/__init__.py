@@ -1,0 +1,44 @@
+"""Data on its way into a network: files, tokens, vocabularies, windows, batches, the built-in corpus.
+May import: chainrule.errors, NumPy and the standard library; knows no graph.
+Start reading at ``vocabulary.py``, then ``windows.py`` and ``batches.py``.
+"""
+
+from chainrule.data.batches import Batches, BucketedBatches, Padded, permutation
+from chainrule.data.files import read_bytes, write_atomically
+from chainrule.data.normalise import Standardisation, standardise
+from chainrule.data.prose import prose
+from chainrule.data.python_docs import Document, python_docs, split_documents
+from chainrule.data.ragged import Ragged, as_ragged
+from chainrule.data.readers import load_idx, read_csv, read_jsonl, read_lines, read_text
+from chainrule.data.tokenizers import CharacterTokenizer, Tokenizer, WordTokenizer, split_sentences
+from chainrule.data.vocabulary import Vocabulary
+from chainrule.data.windows import centered_windows, context_windows
+
+__all__ = [
+    "Batches",
+    "BucketedBatches",
+    "CharacterTokenizer",
+    "Document",
+    "Padded",
+    "Ragged",
+    "Standardisation",
+    "Tokenizer",
+    "Vocabulary",
+    "WordTokenizer",
+    "as_ragged",
+    "centered_windows",
+    "context_windows",
+    "load_idx",
+    "permutation",
+    "prose",
+    "python_docs",
+    "read_bytes",
+    "read_csv",
+    "read_jsonl",
+    "read_lines",
+    "read_text",
+    "split_documents",
+    "split_sentences",
+    "standardise",
+    "write_atomically",
+]
