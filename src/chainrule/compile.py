@@ -12,14 +12,14 @@ from typing import Any, Generic, ParamSpec
 
 import numpy as np
 
-from .engines.stepper import Stepper
+from .engines.stepper import Accept, Stepper
 from .errors import ArgumentError
 from .graph import Array, Node, Placeholder, Variable, as_node, conform, placeholder, topological, user_place
 from .trees import flatten, rebuild_tree
 
 P = ParamSpec("P")
 
-#: What runs a graph: from outputs and updates to an object with ``run(environment, watch)``.
+#: What runs a graph: from outputs and updates to an object with ``run(environment, accept)``.
 ENGINES: dict[str, Callable[..., Stepper]] = {"stepper": Stepper}
 DEFAULT_ENGINE = "stepper"
 
@@ -38,7 +38,8 @@ class Program:
     """Outputs and updates over fixed inputs, ready to run on arrays.
 
     Calling it gives the outputs and replaces each variable of ``updates`` by its new value; all new
-    values are computed from the old ones, and an error leaves every variable as it was.
+    values are computed from the old ones, ``accept`` may look at them and raise, and any error leaves
+    every variable as it was.
 
     >>> import chainrule as cr
     >>> x, w = cr.placeholder((), name="x"), cr.variable(1.0, name="w")
@@ -70,11 +71,11 @@ class Program:
         self.inputs = tuple(inputs)
         self._engine = engine_named(engine)(outputs, updates)
 
-    def __call__(self, *arrays: Any, watch: Callable[[Node, Array], None] | None = None) -> list[Array]:
+    def __call__(self, *arrays: Any, accept: Accept | None = None) -> list[Array]:
         if len(arrays) != len(self.inputs):
             raise ArgumentError(f"the program takes {len(self.inputs)} arrays, {len(arrays)} were given")
         environment = {leaf: conform(leaf, array) for leaf, array in zip(self.inputs, arrays, strict=True)}
-        return self._engine.run(environment, watch)
+        return self._engine.run(environment, accept)
 
 
 class Compiled(Generic[P]):

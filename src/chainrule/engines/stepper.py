@@ -67,6 +67,10 @@ def run_op(node: Node, values: Sequence[Array]) -> Array:
     return result
 
 
+Accept = Callable[[list[Array], dict[Variable, Array]], None]
+"""Shown a pass's outputs and new values before the variables change; raises to refuse them."""
+
+
 class _Step(NamedTuple):
     """One op of a plan: the slots it reads and writes, and those nobody reads after it."""
 
@@ -132,12 +136,10 @@ class Stepper:
         self._results = [slot[node] for node in targets]
         self._size = len(order)
 
-    def run(
-        self, environment: Environment, watch: Callable[[Node, Array], None] | None = None
-    ) -> list[Array]:
+    def run(self, environment: Environment, accept: Accept | None = None) -> list[Array]:
         """One pass: the outputs' values; the updates are made when all of them are known.
 
-        ``watch`` is told each node's value as it is computed, and may raise to stop the pass before
+        ``accept`` is shown the outputs and the new values first, and may raise to stop the pass before
         any variable has changed.
         """
         slots: list[Any] = [None] * self._size
@@ -145,15 +147,16 @@ class Stepper:
             slots[index] = leaf_value(leaf, environment)
         with np.errstate(all="ignore"):  # non-finite values are diagnosed from the values themselves
             for node, sources, index, done in self._steps:
-                value = slots[index] = run_op(node, [slots[source] for source in sources])
-                if watch is not None:
-                    watch(node, value)
+                slots[index] = run_op(node, [slots[source] for source in sources])
                 for spent in done:
                     slots[spent] = None
         values = [slots[index] for index in self._results]
-        for variable, new in zip(self._variables, values[self.output_count :], strict=True):
-            variable.adopt(_own(new))
-        return values[: self.output_count]
+        outputs, new = values[: self.output_count], values[self.output_count :]
+        if accept is not None:
+            accept(outputs, dict(zip(self._variables, new, strict=True)))
+        for variable, value in zip(self._variables, new, strict=True):
+            variable.adopt(_own(value))
+        return outputs
 
 
 def _own(array: Array) -> Array:
