@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import IndexRangeError
 from .special import erf as _erf
 
 
@@ -24,3 +25,43 @@ def place(xp: Any, x: NDArray[Any], slices: tuple[slice, ...], shape: tuple[int,
     result = np.zeros(shape, x.dtype)
     result[slices] = x
     return result
+
+
+def checked_index(xp: Any, indices: NDArray[Any], length: int, what: str) -> NDArray[Any]:
+    """Indices of an axis of ``length`` places with negative ones resolved; raises ``IndexRangeError``."""
+    if not indices.size:
+        return indices.astype(np.intp)
+    low, high = indices.min(), indices.max()
+    if low < -length or high >= length:
+        at = np.argmax((indices < -length) | (indices >= length))
+        place = np.unravel_index(at, indices.shape)
+        where = f" (at {', '.join(str(i) for i in place)} of the indices)" if place else ""
+        raise IndexRangeError(
+            f"{what} has length {length}; the index {indices[place]}{where} is outside it",
+            mend=f"indices run from {-length} to {length - 1}" if length else "an empty axis has no places",
+        )
+    found = indices.astype(np.intp, copy=False)
+    return found if low >= 0 else np.where(found < 0, found + length, found)
+
+
+_CHUNK = 1 << 14  # elements whose places are spelled out at a time: they stay in the cache
+
+
+def scatter_rows(
+    xp: Any, x: NDArray[Any], rows: NDArray[Any], count: int, *, distinct: bool = False
+) -> NDArray[Any]:
+    """Zeros of shape (count, d), with row i of ``x`` added to row ``rows[i]``, in the order of i.
+
+    ``rows`` are in range; ``distinct`` promises that no two are equal.
+    """
+    length, width = x.shape
+    result = np.zeros(count * width, x.dtype)
+    if distinct:
+        result.reshape(count, width)[rows] = x
+        return result.reshape(count, width)
+    flat, columns, starts = x.reshape(-1), np.arange(width), rows * width
+    step = max(1, _CHUNK // max(width, 1))
+    for first in range(0, length, step):  # single elements are NumPy's fast case, whole rows are not
+        places = (starts[first : first + step, None] + columns).reshape(-1)
+        np.add.at(result, places, flat[first * width : (first + step) * width])
+    return result.reshape(count, width)

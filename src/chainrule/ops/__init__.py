@@ -39,7 +39,9 @@ from .comparison import (
     where,
 )
 from .composite import Composite, expand, parts
+from .contraction import einsum, matmul, outer, tensordot, vecdot
 from .elementwise import Elementwise, broadcast_shapes, function_of, unlisted_function_of
+from .indexing import one_hot, pick, scatter_add, scatter_along_axis, take, take_along_axis
 from .movement import (
     broadcast_to,
     concat,
