@@ -51,6 +51,7 @@ def test_stream_and_list_are_told_apart() -> None:
         assert as_ragged(several).lengths.tolist() == [2, 1]
     assert as_ragged(np.zeros((2, 4), dtype=int)).lengths.tolist() == [4, 4]
     assert len(as_ragged([])) == 0
+    assert as_ragged(np.zeros(0, dtype=int)).lengths.tolist() == [0]
     assert as_ragged([[], []]).lengths.tolist() == [0, 0]
 
 
@@ -63,7 +64,10 @@ def test_stream_and_list_are_told_apart() -> None:
         (lambda: Ragged([[1, 2]]).padded([1]), IndexRangeError),
         (lambda: Ragged([[1, 2]]).padded([-1]), IndexRangeError),
         (lambda: as_ragged([1.5, 2.0]), DTypeError),
+        (lambda: as_ragged([[1], 2]), ShapeError),
         (lambda: as_ragged({1, 2}), ArgumentError),  # type: ignore[arg-type]
+        (lambda: as_ragged("ab"), ArgumentError),
+        (lambda: as_ragged(np.array(5)), ArgumentError),
     ],
 )
 def test_refusals(make: object, error: type[Exception]) -> None:

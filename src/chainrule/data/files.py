@@ -6,7 +6,6 @@ import contextlib
 import gzip
 import io
 import os
-import secrets
 import zlib
 from os import PathLike
 from pathlib import Path
@@ -105,7 +104,7 @@ def write_atomically(path: Pathish, content: bytes | str) -> None:
     """
     target = Path(path)
     data = content.encode("utf-8") if isinstance(content, str) else content
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}.tmp")
     try:
         with open(temporary, "xb") as stream:
             stream.write(data)

@@ -32,19 +32,15 @@ class Ragged(Sequence[Array]):
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
 
-    def __init__(self, sequences: Sequence[ArrayLike], dtype: Any = None) -> None:
+    def __init__(self, sequences: Sequence[ArrayLike]) -> None:
         parts = [np.asarray(s) for s in sequences]
         for i, part in enumerate(parts):
             if part.ndim != 1:
                 raise ShapeError(f"sequence {i} has shape {part.shape}; each must have one axis")
+        # An empty list has no type of its own (NumPy says float64): it must not make the others' ids floats.
         full = [p for p in parts if p.size]
-        empty = np.zeros(
-            0, dtype=dtype or (parts[0].dtype if parts and parts[0].dtype.kind in "iu" else np.int64)
-        )
-        self.values = np.concatenate(full) if full else empty
-        if dtype is not None:
-            self.values = self.values.astype(dtype, copy=False)
-        self.lengths = np.fromiter((p.size for p in parts), dtype=np.int64, count=len(parts))
+        self.values = np.concatenate(full) if full else np.zeros(0, dtype=np.int64)
+        self.lengths = np.array([p.size for p in parts], dtype=np.int64)
         self.starts = np.cumsum(self.lengths) - self.lengths
 
     @classmethod
@@ -122,10 +118,10 @@ def as_ragged(ids: ArrayLike | Ragged | Sequence[ArrayLike]) -> Ragged:
     """
     if isinstance(ids, Ragged):
         found = ids
-    elif isinstance(ids, np.ndarray):
+    elif isinstance(ids, np.ndarray) and ids.ndim > 0:
         found = Ragged([ids] if ids.ndim == 1 else list(ids))
-    elif isinstance(ids, Sequence):
-        stream = len(ids) > 0 and all(np.ndim(i) == 0 for i in ids)
+    elif isinstance(ids, Sequence) and not isinstance(ids, str | bytes):
+        stream = len(ids) > 0 and np.isscalar(ids[0])
         found = Ragged([ids] if stream else ids)  # type: ignore[list-item]
     else:
         raise ArgumentError(

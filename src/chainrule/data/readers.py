@@ -33,6 +33,13 @@ def read_text(path: Pathish, encoding: str = "utf-8") -> str:
 
     Errors: DataError with line and byte offset for bytes that ``encoding`` does not have, or a mark of
     another encoding; ArgumentError for an encoding that does not exist.
+
+    >>> import tempfile
+    >>> from chainrule.data import write_atomically
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_atomically(f"{folder}/a.txt", b"caf\\xe9\\r\\n")
+    ...     read_text(f"{folder}/a.txt", "latin-1")
+    'café\\n'
     """
     try:
         name = codecs.lookup(encoding).name.removesuffix("-sig")
@@ -85,6 +92,13 @@ def load_idx(path: Pathish) -> Array:
 
     Errors: DataError for a header that is no IDX header or promises more or less than the file holds.
     Source: Y. LeCun, the format of the MNIST files.
+
+    >>> import tempfile
+    >>> from chainrule.data import write_atomically
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_atomically(f"{folder}/a.idx", bytes([0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0, 3, 7, 8, 9]))
+    ...     load_idx(f"{folder}/a.idx")
+    array([[7, 8, 9]], dtype=uint8)
     """
     stream, size, packed = open_bytes(path)
     with stream:
@@ -138,6 +152,13 @@ def read_csv(
 
     Errors: DataError with file and line for a row that is shorter or longer than the header, a name
     that is missing or there twice, or quoting that does not close.
+
+    >>> import tempfile
+    >>> from chainrule.data import write_atomically
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_atomically(f"{folder}/a.csv", 'label,text\\n1,"Well, yes."\\n')
+    ...     read_csv(f"{folder}/a.csv", ["text", "label"])
+    {'text': ['Well, yes.'], 'label': ['1']}
     """
     signs = [delimiter] if quote is None else [delimiter, quote]
     if any(len(s) != 1 or s in "\r\n" for s in signs) or len(set(signs)) < len(signs):
@@ -215,6 +236,13 @@ def read_jsonl(
     have too, and no more).  Blank lines are skipped.
 
     Errors: DataError with file and line for a line that is no JSON object or lacks a column.
+
+    >>> import tempfile
+    >>> from chainrule.data import write_atomically
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_atomically(f"{folder}/a.jsonl", '{"n": 1, "s": "x"}\\n{"n": 2, "s": "y"}\\n')
+    ...     read_jsonl(f"{folder}/a.jsonl", ["s"])
+    {'s': ['x', 'y']}
     """
     table: dict[str, list[Any]] | None = None if columns is None else {c: [] for c in columns}
     for line, text in enumerate(read_lines(path, encoding), start=1):
