@@ -39,7 +39,8 @@ from .comparison import (
     where,
 )
 from .composite import Composite, expand, parts
-from .contraction import einsum, matmul, outer, tensordot, vecdot
+from .contraction import matmul, outer, vecdot
+from .einsum import einsum, tensordot
 from .elementwise import Elementwise, broadcast_shapes, function_of, unlisted_function_of
 from .indexing import one_hot, pick, scatter_add, scatter_along_axis, take, take_along_axis
 from .movement import (
