@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 
-from ..errors import ArgumentError, DTypeError, ShapeError
+from ..errors import ArgumentError, ChainruleError, DTypeError, ShapeError
 from ..graph import (
     Array,
     Environment,
@@ -51,7 +51,12 @@ def evaluate(nodes: Node | Sequence[Node], feed: Mapping[Any, Any] | None = None
 
 def run_op(node: Node, values: Sequence[Array]) -> Array:
     """The node's ``forward`` on these values, its result held to the inferred shape and dtype."""
-    result = np.asarray(node.op.forward(np, *values, **node.attributes))
+    try:
+        result = np.asarray(node.op.forward(np, *values, **node.attributes))
+    except ChainruleError as error:
+        if error.where is not None:
+            raise
+        raise type(error)(error.what, where=str(node.origin), mend=error.mend) from None
     if result.shape != node.shape:
         raise ShapeError(
             f"the forward of {node.op.name!r} gave shape {result.shape} where {node.shape} was inferred",
@@ -154,8 +159,9 @@ class Stepper:
         outputs, new = values[: self.output_count], values[self.output_count :]
         if accept is not None:
             accept(outputs, dict(zip(self._variables, new, strict=True)))
+        fed = {id(array) for array in environment.values()}
         for variable, value in zip(self._variables, new, strict=True):
-            variable.adopt(_own(value))
+            variable.adopt(value.copy() if id(value) in fed else _own(value))
         return outputs
 
 
