@@ -153,6 +153,15 @@ def test_shapes_broadcast_and_lower_orders_are_reached() -> None:
     assert model.log_probabilities([], 3) == pytest.approx(np.log(model.distribution([])[3]))
 
 
+def test_documents_shorter_than_the_order() -> None:
+    model = KneserNey(5, 3).fit([[1], [2], [1]], bos=0)
+    np.testing.assert_allclose(
+        np.exp(model.log_probabilities([[0, 0, 0, 0], [0, 1, 0, 1], [2, 2, 2, 2]], 1)),
+        [model.distribution(context)[1] for context in ([0], [], [])],
+        rtol=1e-12,
+    )
+
+
 def test_a_stream_is_one_document() -> None:
     stream = np.random.default_rng(1).integers(0, 5, 200)
     one, other = (KneserNey(4, 5).fit(s, bos=5) for s in (stream, [stream]))

@@ -158,8 +158,8 @@ class KneserNey:
             active, rows = active[rows >= 0], rows[rows >= 0]
             table = tables[length]
             found = _find(table.keys, rows * self._symbols + word[active])
-            backed_off = table.weights[rows] * p[active]
-            p[active] = np.where(found >= 0, table.probabilities[found], backed_off)
+            p[active] *= table.weights[rows]
+            p[active[found >= 0]] = table.probabilities[found[found >= 0]]
         return np.log(p).reshape(shape)
 
     def distribution(self, context: ArrayLike) -> Floats:
