@@ -65,3 +65,33 @@ def scatter_rows(
         places = (starts[first : first + step, None] + columns).reshape(-1)
         np.add.at(result, places, flat[first * width : (first + step) * width])
     return result.reshape(count, width)
+
+
+def windows(xp: Any, x: NDArray[Any], places: tuple[tuple[int, int, int, int], ...]) -> NDArray[Any]:
+    """The windows of ``x`` as last axes, for each place (axis, size, stride, dilation): a view, no copy."""
+    shape, steps = list(x.shape), list(x.strides)
+    for axis, size, stride, dilation in places:
+        step = x.strides[axis]
+        shape[axis] = (x.shape[axis] - (size - 1) * dilation - 1) // stride + 1
+        steps[axis] = step * stride
+        shape.append(size)
+        steps.append(step * dilation)
+    return np.lib.stride_tricks.as_strided(x, shape, steps, writeable=False)
+
+
+def add_windows(
+    xp: Any, x: NDArray[Any], places: tuple[tuple[int, int, int, int], ...], lengths: tuple[int, ...]
+) -> NDArray[Any]:
+    """The adjoint of :func:`windows`: one addition of all windows' elements for each offset in a window."""
+    lead = x.ndim - len(places)
+    shape = list(x.shape[:lead])
+    for (axis, *_), length in zip(places, lengths, strict=True):
+        shape[axis] = length
+    result = np.zeros(shape, x.dtype)
+    for offsets in np.ndindex(*x.shape[lead:]):
+        target = [slice(None)] * lead
+        for (axis, _, stride, dilation), offset in zip(places, offsets, strict=True):
+            start = offset * dilation
+            target[axis] = slice(start, start + (x.shape[axis] - 1) * stride + 1, stride)
+        result[tuple(target)] += x[(..., *offsets)]
+    return result

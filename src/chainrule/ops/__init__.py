@@ -97,3 +97,4 @@ from .transcendental import (
     tan,
     tanh,
 )
+from .windows import overlap_add, sliding_windows
