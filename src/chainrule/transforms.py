@@ -53,7 +53,7 @@ class _Traced:
         if len(self.outputs) != 1 or self.outputs[0].size != 1 or not is_float(self.outputs[0].dtype):
             shown = ", ".join(f"{node.dtype} {node.shape}" for node in self.outputs)
             raise ShapeError(
-                f"{what}: the function must return one scalar of a float type; it returned {shown or 'nothing'}",
+                f"{what}: the function must return one float scalar; it returned {shown or 'nothing'}",
                 where=user_place(),
                 mend="reduce its result (.sum(), .mean()), or use cr.jacobian or cr.vjp",
             )
@@ -61,7 +61,7 @@ class _Traced:
 
     def finish(self, nodes: Sequence[Node]) -> list[Any]:
         """Nodes over the placeholders, as arrays; as nodes where the caller's arguments were nodes."""
-        bound = dict(zip(self.inputs, self.values, strict=True))
+        bound: dict[Node, Node] = dict(zip(self.inputs, self.values, strict=True))
         replaced = substitute(nodes, bound)
         return list(replaced) if self.symbolic else evaluate(replaced)
 

@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from ..differentiate.sweep import sweep
 from ..dtypes import is_float
 from ..errors import ShapeError
-from ..differentiate import sweep
 from ..graph import (
     CONSTANT,
     Array,
     Environment,
     Leaf,
     Node,
-    Variable,
     bind,
     constant,
     leaf_value,

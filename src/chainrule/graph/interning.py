@@ -98,7 +98,8 @@ def intern(op: Op, inputs: tuple[Node, ...], attributes: dict[str, Any]) -> Node
     except ChainruleError as error:
         raise located(error, op, inputs) from None
     frozen = MappingProxyType(attributes) if attributes else NO_ATTRIBUTES
-    return new_node(Node, key, op, inputs, frozen, shape, dtype)  # type: ignore[no-any-return]
+    new: Node = new_node(Node, key, op, inputs, frozen, shape, dtype)
+    return new
 
 
 def located(error: ChainruleError, op: Op, inputs: Sequence[Node]) -> ChainruleError:

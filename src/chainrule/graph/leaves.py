@@ -87,8 +87,8 @@ class Constant(Node):
         return np.array2string(self.array, threshold=4, precision=4, separator=", ").replace("\n", "")
 
 
-_set_state = Variable._state.__set__  # type: ignore[attr-defined]
-_set_array = Constant.array.__set__  # type: ignore[attr-defined]
+_set_state = Variable.__dict__["_state"].__set__
+_set_array = Constant.__dict__["array"].__set__
 
 
 def _frozen(value: Any, dtype: DType) -> NDArray[Any]:
@@ -130,7 +130,7 @@ def variable(value: NodeLike, dtype: Any = None, *, name: str | None = None) -> 
         raise located(error, VARIABLE, ()) from None
     node: Variable = new_node(Variable, None, VARIABLE, (), NO_ATTRIBUTES, array.shape, kind)
     _set_state(node, {"array": array})
-    return node if name is None else node.named(name)  # type: ignore[return-value]
+    return node if name is None else node.named(name)
 
 
 def placeholder(
@@ -148,7 +148,7 @@ def placeholder(
         raise ShapeError(f"placeholder: sizes cannot be negative, got {sizes}", where=user_place())
     kind = dtypes.as_dtype(dtype)
     node: Placeholder = new_node(Placeholder, None, PLACEHOLDER, (), NO_ATTRIBUTES, sizes, kind)
-    return node if name is None else node.named(name)  # type: ignore[return-value]
+    return node if name is None else node.named(name)
 
 
 _INTERN_BYTES = 256  # constants up to this size are compared by content

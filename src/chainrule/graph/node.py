@@ -8,7 +8,7 @@ what it is called live in side tables, because one node may be written in many p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Union
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -70,7 +70,7 @@ class Node:
         """The name, else the op's name: what messages call this node."""
         return self.name or self.op.name
 
-    def named(self, name: str) -> Node:
+    def named(self, name: str) -> Self:
         """Give the node a name, for pictures and messages, and return it."""
         NAMES[self.serial] = name
         return self
@@ -266,8 +266,8 @@ class Node:
         return call("astype", self, dtype)
 
 
-Axis = Union[int, tuple[int, ...], None]
-NodeLike = Union[Node, ArrayLike]
+Axis = int | tuple[int, ...] | None
+NodeLike = Node | ArrayLike
 
 
 # -- what the rooms above put here -------------------------------------------------------------------------

@@ -44,7 +44,7 @@ class Op:
         """The arguments with the casts that the dtype policy asks for; what is no node becomes a constant."""
         return inputs
 
-    def infer(self, *inputs: Node, **attributes: Any) -> tuple[Shape, DType]:
+    def infer(self, *inputs: Any, **attributes: Any) -> tuple[Shape, DType]:
         """Shape and dtype of the result.
 
         Without a rule of its own an op's ``forward`` is run once on ones of the inputs' shapes.
@@ -57,7 +57,7 @@ class Op:
         """The value of the node, from the values of its inputs."""
         raise ArgumentError(f"the op {self.name!r} has no forward rule", mend="define forward(self, xp, …)")
 
-    def vjp(self, ct: Node, out: Node, /, *inputs: Node) -> Sequence[Node | None]:
+    def vjp(self, ct: Node, out: Node, /, *inputs: Any) -> Sequence[Node | None]:
         """Cotangents of the inputs for the cotangent ``ct`` of ``out``."""
         raise DerivativeError(
             f"the op {self.name!r} has no derivative rule",

@@ -33,9 +33,7 @@ def topological(outputs: Iterable[Node], stop: Callable[[Node], bool] | None = N
             order.append(node)
             continue
         stack.append((node, True))
-        for child in reversed(node.inputs):
-            if child not in done:
-                stack.append((child, False))
+        stack += [(child, False) for child in reversed(node.inputs) if child not in done]
     return order
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..dtypes import bool_
 from ..graph import Node
 from .comparison import equal, greater_equal, where
 from .elementwise import Elementwise, binary, unary, zeros_like

@@ -25,7 +25,7 @@ def many_axes(axis: Axis | Sequence[int], ndim: int, what: str) -> tuple[int, ..
     """``axis`` as a sorted tuple of distinct numbers; None stands for all."""
     if axis is None:
         return tuple(range(ndim))
-    numbers = [axis] if not isinstance(axis, tuple | list) else list(axis)
+    numbers = list(axis) if isinstance(axis, Sequence) else [axis]
     axes = sorted(one_axis(number, ndim, what) for number in numbers)
     if len(set(axes)) != len(axes):
         raise ShapeError(f"{what}: an axis is given twice in {tuple(numbers)}", where=user_place())

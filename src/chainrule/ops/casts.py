@@ -17,13 +17,13 @@ class Cast(Op):
     array([ 1, -1])
     """
 
-    def infer(self, x: Node, *, dtype: DType) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, x: Node, *, dtype: DType) -> tuple[Shape, DType]:
         return x.shape, dtype
 
-    def forward(self, xp: Any, x: Any, *, dtype: DType) -> Any:  # type: ignore[override]
+    def forward(self, xp: Any, x: Any, *, dtype: DType) -> Any:
         return x.astype(dtype)
 
-    def vjp(self, ct: Node, out: Node, x: Node) -> Sequence[Node | None]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, x: Node) -> Sequence[Node | None]:
         return (cast(ct, x.dtype) if is_float(x.dtype) else None,)
 
     def render(self, *inputs: str, **attributes: Any) -> str:
@@ -57,13 +57,13 @@ class StopGradient(Op):
 
     formula = "stop_gradient({x})"
 
-    def infer(self, x: Node) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, x: Node) -> tuple[Shape, DType]:
         return x.shape, x.dtype
 
-    def forward(self, xp: Any, x: Any) -> Any:  # type: ignore[override]
+    def forward(self, xp: Any, x: Any) -> Any:
         return x
 
-    def vjp(self, ct: Node, out: Node, x: Node) -> Sequence[Node | None]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, x: Node) -> Sequence[Node | None]:
         return (None,)
 
 

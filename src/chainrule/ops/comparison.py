@@ -221,17 +221,17 @@ class Where(Op):
         condition, x, y = inputs
         return as_node(condition), *promote_inputs((x, y))
 
-    def infer(self, condition: Node, x: Node, y: Node) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, condition: Node, x: Node, y: Node) -> tuple[Shape, DType]:
         if condition.dtype is not bool_:
             raise DTypeError(
                 f"the condition is {condition.dtype}, not bool", mend="compare first, for example x != 0"
             )
         return broadcast_shapes(condition.shape, x.shape, y.shape), x.dtype
 
-    def forward(self, xp: Any, condition: Any, x: Any, y: Any) -> Any:  # type: ignore[override]
+    def forward(self, xp: Any, condition: Any, x: Any, y: Any) -> Any:
         return xp.where(condition, x, y)
 
-    def vjp(self, ct: Node, out: Node, condition: Node, x: Node, y: Node) -> Sequence[Node | None]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, condition: Node, x: Node, y: Node) -> Sequence[Node | None]:
         zeros = constant(np.zeros((), ct.dtype))
         return None, where(condition, ct, zeros), where(condition, zeros, ct)
 

@@ -18,11 +18,11 @@ from ..graph import Node, Op, Shape, derived_from, forward_pass, placeholder, re
 class Composite(Op):
     """An op whose value is an inner graph."""
 
-    def build(self, *inputs: Node, **attributes: Any) -> Node:
+    def build(self, *inputs: Any, **attributes: Any) -> Node:
         """The inner graph on these inputs."""
         raise ChainruleError(f"the composite {self.name!r} does not say what it consists of")
 
-    def infer(self, *inputs: Node, **attributes: Any) -> tuple[Shape, DType]:
+    def infer(self, *inputs: Any, **attributes: Any) -> tuple[Shape, DType]:
         inner = self.build(*inputs, **attributes)
         return inner.shape, inner.dtype
 

@@ -30,7 +30,7 @@ class MatMul(Op):
     def prepare(self, inputs: Sequence[Any]) -> Sequence[Any]:
         return promote_inputs(inputs)
 
-    def infer(self, x: Node, y: Node) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, x: Node, y: Node) -> tuple[Shape, DType]:
         _refuse_booleans((x, y))
         if not x.shape or not y.shape:
             raise ShapeError(

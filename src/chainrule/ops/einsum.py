@@ -28,12 +28,12 @@ class Einsum(Composite):
 
     name = "einsum"
 
-    def infer(self, *inputs: Node, spec: str) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, *inputs: Node, spec: str) -> tuple[Shape, DType]:
         terms, output = _terms(inputs, spec)
         length = {letter: size for x, letters in terms for letter, size in zip(letters, x.shape, strict=True)}
         return tuple([length[letter] for letter in output]), inputs[0].dtype
 
-    def build(self, *inputs: Node, spec: str) -> Node:  # type: ignore[override]
+    def build(self, *inputs: Node, spec: str) -> Node:
         terms, output = _terms(inputs, spec)
         terms = [_diagonal(*term) for term in terms]
         terms = [_without_lone(index, terms, output) for index in range(len(terms))]
@@ -255,7 +255,8 @@ def tensordot(x: NodeLike, y: NodeLike, axes: int | Sequence[int | Sequence[int]
     (2, 5)
     """
     a, b = operands_of("tensordot", (x, y))
-    if isinstance(axes, int):
+    if not isinstance(axes, Sequence):
+        axes = operator.index(axes)
         if not 0 <= axes <= min(a.ndim, b.ndim):
             raise ShapeError(
                 f"tensordot: {axes} axes to sum over, shapes {a.shape} and {b.shape}", where=user_place()
@@ -296,7 +297,7 @@ def tensordot(x: NodeLike, y: NodeLike, axes: int | Sequence[int | Sequence[int]
 
 
 def _several(axes: int | Sequence[int]) -> list[int]:
-    return [axes] if isinstance(axes, int) else [operator.index(number) for number in axes]
+    return list(axes) if isinstance(axes, Sequence) else [axes]
 
 
 for _function in (einsum, tensordot):

@@ -34,32 +34,35 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
     if clashes:
         raise ShapeError(
             f"shapes {' and '.join(map(str, shapes))} do not broadcast: {'; '.join(clashes)}",
-            mend="axes are matched from the last; insert an axis of length 1 with cr.expand_dims where one is missing",
+            mend="axes are matched from the last; cr.expand_dims inserts a missing one, of length 1",
         )
     return tuple(result)
 
 
 def promote_inputs(inputs: Sequence[NodeLike], *, to_float: bool = False) -> list[Node]:
     """The inputs as nodes of one dtype, Python scalars following the others."""
-    typed = [
-        value if isinstance(value, Node) else None if type(value) in (bool, int, float) else as_node(value)
-        for value in inputs
+    operands: list[Any] = [
+        value if isinstance(value, Node) or type(value) in _SCALARS else as_node(value) for value in inputs
     ]
-    known = [node.dtype for node in typed if node is not None]
-    common = dtypes.promote(*known) if known else None
-    for value, node in zip(inputs, typed, strict=True):
-        if node is None:  # a float among integers makes all of them float
-            weak = (
-                dtypes.of_scalar(value) if not known else dtypes.of_weak_scalar(value, dtypes.promote(*known))
-            )  # type: ignore[arg-type]
-            common = weak if common is None else dtypes.promote(common, weak)
-    assert common is not None
+    known = [value.dtype for value in operands if isinstance(value, Node)]
+    kinds = known
+    if len(known) < len(operands):
+        common = dtypes.promote(*known) if known else None
+        kinds = [  # a float among integers makes all of them float
+            value.dtype
+            if isinstance(value, Node)
+            else dtypes.of_scalar(value)
+            if common is None
+            else dtypes.of_weak_scalar(value, common)
+            for value in operands
+        ]
+    met = dtypes.promote(*kinds)
     if to_float:
-        common = dtypes.to_float(common)
-    return [
-        constant(value, common) if node is None else cast(node, common)
-        for value, node in zip(inputs, typed, strict=True)
-    ]
+        met = dtypes.to_float(met)
+    return [cast(value, met) if isinstance(value, Node) else constant(value, met) for value in operands]
+
+
+_SCALARS = frozenset({bool, int, float})
 
 
 class Elementwise(Op):

@@ -40,13 +40,13 @@ class Take(Indexing):
 
     formula = "{x}[{y}]"
 
-    def infer(self, x: Node, indices: Node, *, axis: int) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, x: Node, indices: Node, *, axis: int) -> tuple[Shape, DType]:
         return _slab(x.shape, axis, 1, indices.shape), x.dtype
 
     def forward(self, xp: Any, x: Any, indices: Any, *, axis: int) -> Any:
         return xp.take(x, self.places(xp, indices, axis, x.shape[axis]), axis=axis)
 
-    def vjp(self, ct: Node, out: Node, x: Node, indices: Node) -> Sequence[Node | None]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, x: Node, indices: Node) -> Sequence[Node | None]:
         axis = out.attributes["axis"]
         return apply(_SCATTER, ct, indices, axis=axis, length=x.shape[axis]), None
 
@@ -54,7 +54,7 @@ class Take(Indexing):
 class Scatter(Indexing):
     """Zeros, with slabs added along one axis at the places that the indices name: the adjoint of take."""
 
-    def infer(self, updates: Node, indices: Node, *, axis: int, length: int) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, updates: Node, indices: Node, *, axis: int, length: int) -> tuple[Shape, DType]:
         if updates.shape[axis : axis + indices.ndim] != indices.shape:
             raise ShapeError(f"the axes from {axis} on are not those of the indices, {indices.shape}")
         return _slab(updates.shape, axis, indices.ndim, (length,)), updates.dtype
@@ -68,20 +68,20 @@ class Scatter(Indexing):
         added = namespace.scatter_rows(xp, flat, xp.reshape(starts, (starts.size,)), rows * length)
         return xp.reshape(added, (*before, length, *after))
 
-    def vjp(self, ct: Node, out: Node, updates: Node, indices: Node) -> Sequence[Node | None]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, updates: Node, indices: Node) -> Sequence[Node | None]:
         return apply(_TAKE, ct, indices, axis=out.attributes["axis"]), None
 
 
 class TakeAlongAxis(Indexing):
     """Elements of one axis, each line of it with indices of its own."""
 
-    def infer(self, x: Node, indices: Node, *, axis: int) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, x: Node, indices: Node, *, axis: int) -> tuple[Shape, DType]:
         return indices.shape, x.dtype
 
     def forward(self, xp: Any, x: Any, indices: Any, *, axis: int) -> Any:
         return xp.take_along_axis(x, self.places(xp, indices, axis, x.shape[axis]), axis=axis)
 
-    def vjp(self, ct: Node, out: Node, x: Node, indices: Node) -> Sequence[Node | None]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, x: Node, indices: Node) -> Sequence[Node | None]:
         axis = out.attributes["axis"]
         return apply(_SCATTER_ALONG_AXIS, ct, indices, axis=axis, length=x.shape[axis]), None
 
@@ -89,7 +89,7 @@ class TakeAlongAxis(Indexing):
 class ScatterAlongAxis(Indexing):
     """Zeros, with each element added at its own index along one axis: the adjoint of take_along_axis."""
 
-    def infer(self, updates: Node, indices: Node, *, axis: int, length: int) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, updates: Node, indices: Node, *, axis: int, length: int) -> tuple[Shape, DType]:
         return _slab(updates.shape, axis, 1, (length,)), updates.dtype
 
     def forward(self, xp: Any, updates: Any, indices: Any, *, axis: int, length: int) -> Any:
@@ -107,7 +107,7 @@ class ScatterAlongAxis(Indexing):
         )
         return xp.reshape(added, (*updates.shape[:axis], length, *updates.shape[axis + 1 :]))
 
-    def vjp(self, ct: Node, out: Node, updates: Node, indices: Node) -> Sequence[Node | None]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, updates: Node, indices: Node) -> Sequence[Node | None]:
         return apply(_TAKE_ALONG_AXIS, ct, indices, axis=out.attributes["axis"]), None
 
 
@@ -116,7 +116,7 @@ class Pick(Indexing):
 
     formula = "{x}[{y}]"
 
-    def infer(self, x: Node, index: Node) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, x: Node, index: Node) -> tuple[Shape, DType]:
         if x.ndim == 0:
             raise ShapeError("a scalar has no elements to pick from")
         if index.shape != x.shape[:-1]:
@@ -131,7 +131,7 @@ class Pick(Indexing):
         places = self.places(xp, index, x.ndim - 1, x.shape[-1])
         return xp.take_along_axis(x, places[..., None], axis=-1)[..., 0]
 
-    def vjp(self, ct: Node, out: Node, x: Node, index: Node) -> Sequence[Node | None]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, x: Node, index: Node) -> Sequence[Node | None]:
         # The one-hot vector times upstream, written as a scatter: the zeros are exact and cost nothing.
         last = x.ndim - 1
         return scatter_along_axis(expand_dims(ct, last), expand_dims(index, last), last, x.shape[last]), None
@@ -140,7 +140,7 @@ class Pick(Indexing):
 class OneHot(Indexing):
     """For each index the vector with a 1 in that place and 0 elsewhere."""
 
-    def infer(self, indices: Node, *, depth: int, dtype: DType) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, indices: Node, *, depth: int, dtype: DType) -> tuple[Shape, DType]:
         return (*indices.shape, depth), dtype
 
     def forward(self, xp: Any, indices: Any, *, depth: int, dtype: DType) -> Any:
@@ -151,20 +151,20 @@ class OneHot(Indexing):
         )
         return xp.reshape(found, (*indices.shape, depth))
 
-    def vjp(self, ct: Node, out: Node, indices: Node) -> Sequence[Node | None]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, indices: Node) -> Sequence[Node | None]:
         return (None,)
 
 
 class PlaceInAxis(Indexing):
     """Indices of an axis of known length with negative ones resolved, as int64; checks the range."""
 
-    def infer(self, indices: Node, *, axis: int, length: int) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, indices: Node, *, axis: int, length: int) -> tuple[Shape, DType]:
         return indices.shape, int64
 
     def forward(self, xp: Any, indices: Any, *, axis: int, length: int) -> Any:
         return self.places(xp, indices, axis, length).astype(int64)
 
-    def vjp(self, ct: Node, out: Node, indices: Node) -> Sequence[Node | None]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, indices: Node) -> Sequence[Node | None]:
         return (None,)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ class Movement(Op):
 class Reshape(Movement):
     """The same elements in row-major order under another shape."""
 
-    def infer(self, x: Node, *, shape: Shape) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, x: Node, *, shape: Shape) -> tuple[Shape, DType]:
         if math.prod(shape) != x.size:
             raise ShapeError(
                 f"{x.size} elements of shape {x.shape} do not fill the shape {shape}",
@@ -35,23 +36,23 @@ class Reshape(Movement):
             )
         return shape, x.dtype
 
-    def forward(self, xp: Any, x: Any, *, shape: Shape) -> Any:  # type: ignore[override]
+    def forward(self, xp: Any, x: Any, *, shape: Shape) -> Any:
         return xp.reshape(x, shape)
 
-    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         return (reshape(ct, x.shape),)
 
 
 class PermuteDims(Movement):
     """The axes in another order."""
 
-    def infer(self, x: Node, *, axes: tuple[int, ...]) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, x: Node, *, axes: tuple[int, ...]) -> tuple[Shape, DType]:
         return tuple([x.shape[axis] for axis in axes]), x.dtype
 
-    def forward(self, xp: Any, x: Any, *, axes: tuple[int, ...]) -> Any:  # type: ignore[override]
+    def forward(self, xp: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
         return xp.permute_dims(x, axes)
 
-    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         axes = out.attributes["axes"]
         return (permute_dims(ct, tuple([axes.index(axis) for axis in range(x.ndim)])),)
 
@@ -63,7 +64,7 @@ class PermuteDims(Movement):
 class BroadcastTo(Movement):
     """Axes of length 1, and missing ones in front, repeated to a larger shape."""
 
-    def infer(self, x: Node, *, shape: Shape) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, x: Node, *, shape: Shape) -> tuple[Shape, DType]:
         lead = len(shape) - x.ndim
         if lead < 0 or any(have not in (1, want) for have, want in zip(x.shape, shape[lead:], strict=True)):
             raise ShapeError(
@@ -72,50 +73,50 @@ class BroadcastTo(Movement):
             )
         return shape, x.dtype
 
-    def forward(self, xp: Any, x: Any, *, shape: Shape) -> Any:  # type: ignore[override]
+    def forward(self, xp: Any, x: Any, *, shape: Shape) -> Any:
         return xp.broadcast_to(x, shape)
 
-    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         return (ct,)  # the sweep sums over the stretched axes
 
 
 class Slice(Movement):
     """Every so many elements of each axis, forwards or backwards."""
 
-    def infer(self, x: Node, *, slices: Slices) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, x: Node, *, slices: Slices) -> tuple[Shape, DType]:
         return tuple([count for _, count, _ in slices]), x.dtype
 
-    def forward(self, xp: Any, x: Any, *, slices: Slices) -> Any:  # type: ignore[override]
+    def forward(self, xp: Any, x: Any, *, slices: Slices) -> Any:
         return x[python_slices(slices)]
 
-    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         return (apply(_EMBED, ct, slices=out.attributes["slices"], shape=x.shape),)
 
 
 class Embed(Movement):
     """Zeros, with the input put where a slice would read it: the adjoint of :class:`Slice`."""
 
-    def infer(self, x: Node, *, slices: Slices, shape: Shape) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, x: Node, *, slices: Slices, shape: Shape) -> tuple[Shape, DType]:
         return shape, x.dtype
 
-    def forward(self, xp: Any, x: Any, *, slices: Slices, shape: Shape) -> Any:  # type: ignore[override]
+    def forward(self, xp: Any, x: Any, *, slices: Slices, shape: Shape) -> Any:
         return namespace.place(xp, x, python_slices(slices), shape)
 
-    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         return (apply(_SLICE, ct, slices=out.attributes["slices"]),)
 
 
 class Pad(Movement):
     """A border of one value around the array."""
 
-    def infer(self, x: Node, *, widths: tuple[tuple[int, int], ...], value: float) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, x: Node, *, widths: tuple[tuple[int, int], ...], value: float) -> tuple[Shape, DType]:
         sizes = [before + size + after for size, (before, after) in zip(x.shape, widths, strict=True)]
         return tuple(sizes), x.dtype
 
-    def forward(self, xp: Any, x: Any, *, widths: tuple[tuple[int, int], ...], value: float) -> Any:  # type: ignore[override]
+    def forward(self, xp: Any, x: Any, *, widths: tuple[tuple[int, int], ...], value: float) -> Any:
         return xp.pad(x, widths, constant_values=value)
 
-    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         inner = [
             (before, size, 1) for size, (before, _) in zip(x.shape, out.attributes["widths"], strict=True)
         ]
@@ -125,13 +126,13 @@ class Pad(Movement):
 class Roll(Movement):
     """Elements moved along axes, those that fall off the end coming back at the start."""
 
-    def infer(self, x: Node, **attributes: Any) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, x: Node, **attributes: Any) -> tuple[Shape, DType]:
         return x.shape, x.dtype
 
-    def forward(self, xp: Any, x: Any, *, shift: tuple[int, ...], axis: tuple[int, ...]) -> Any:  # type: ignore[override]
+    def forward(self, xp: Any, x: Any, *, shift: tuple[int, ...], axis: tuple[int, ...]) -> Any:
         return xp.roll(x, shift, axis=axis)
 
-    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         back = tuple([-step for step in out.attributes["shift"]])
         return (apply(_ROLL, ct, shift=back, axis=out.attributes["axis"]),)
 
@@ -142,7 +143,7 @@ class Concat(Movement):
     def prepare(self, inputs: Sequence[Any]) -> Sequence[Any]:
         return promote_inputs(inputs)
 
-    def infer(self, *inputs: Node, axis: int) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, *inputs: Node, axis: int) -> tuple[Shape, DType]:
         first = inputs[0].shape
         for other in inputs[1:]:
             same = len(other.shape) == len(first) and all(
@@ -156,7 +157,7 @@ class Concat(Movement):
         length = sum(x.shape[axis] for x in inputs)
         return (*first[:axis], length, *first[axis + 1 :]), inputs[0].dtype
 
-    def forward(self, xp: Any, *values: Any, axis: int) -> Any:  # type: ignore[override]
+    def forward(self, xp: Any, *values: Any, axis: int) -> Any:
         return xp.concat(values, axis=axis)
 
     def vjp(self, ct: Node, out: Node, *inputs: Node) -> tuple[Node | None, ...]:
@@ -420,7 +421,7 @@ def split(x: NodeLike, parts: int | Sequence[int], axis: int = 0) -> list[Node]:
     else:
         cuts = list(parts)
     edges = [0, *cuts, length]
-    return [slice_axis(node, number, a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    return [slice_axis(node, number, a, b) for a, b in pairwise(edges)]
 
 
 def tile(x: NodeLike, repetitions: int | Sequence[int]) -> Node:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import dtypes
-from ..dtypes import DType, bool_, int64, is_float
+from ..dtypes import DType, bool_, int64
 from ..errors import DTypeError, ShapeError
 from ..graph import Axis, Node, NodeLike, Op, Shape, apply, as_node, call, constant, register
 from .axes import many_axes, one_axis, without
@@ -23,7 +23,7 @@ from .movement import broadcast_to, concat, expand_dims, flip, permute_dims, res
 class Reduction(Op):
     """An op that folds the given axes; ``keepdims`` leaves them with length 1."""
 
-    def infer(self, x: Node, *, axis: tuple[int, ...], keepdims: bool) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, x: Node, *, axis: tuple[int, ...], keepdims: bool) -> tuple[Shape, DType]:
         return without(x.shape, axis, keepdims), x.dtype
 
     def spread(self, y: Node, x: Node, axis: tuple[int, ...], keepdims: bool) -> Node:
@@ -38,10 +38,10 @@ class Sum(Reduction):
 
     formula = "Σ {x}"
 
-    def forward(self, xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:  # type: ignore[override]
+    def forward(self, xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
         return xp.sum(x, axis=axis, keepdims=keepdims, dtype=x.dtype)
 
-    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         return (self.spread(ct, x, **out.attributes),)
 
 
@@ -50,10 +50,10 @@ class Prod(Reduction):
 
     formula = "Π {x}"
 
-    def forward(self, xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:  # type: ignore[override]
+    def forward(self, xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
         return xp.prod(x, axis=axis, keepdims=keepdims, dtype=x.dtype)
 
-    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         others = product_of_others(x, out.attributes["axis"])
         return (self.spread(ct, x, **out.attributes) * others,)
 
@@ -68,7 +68,7 @@ class Any_(Reduction):
             raise DTypeError(f"the operand is {x.dtype}, not bool", mend="compare first, for example x != 0")
         return super().infer(x, **attributes)
 
-    def forward(self, xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:  # type: ignore[override]
+    def forward(self, xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
         return xp.any(x, axis=axis, keepdims=keepdims)
 
 
@@ -77,7 +77,7 @@ class All(Any_):
 
     name = "all"
 
-    def forward(self, xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:  # type: ignore[override]
+    def forward(self, xp: Any, x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
         return xp.all(x, axis=axis, keepdims=keepdims)
 
 
@@ -86,7 +86,7 @@ class Extremum(Op):
 
     locate: ClassVar[str]
 
-    def infer(self, x: Node, *, axis: int, keepdims: bool) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, x: Node, *, axis: int, keepdims: bool) -> tuple[Shape, DType]:
         if x.shape[axis] == 0:
             raise ShapeError(
                 f"axis {axis} of shape {x.shape} is empty and has no {self.name}",
@@ -94,7 +94,7 @@ class Extremum(Op):
             )
         return without(x.shape, (axis,), keepdims), x.dtype
 
-    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         axis, keepdims = out.attributes["axis"], out.attributes["keepdims"]
         place = call(self.locate, x, axis=axis, keepdims=True)
         upstream = ct if keepdims else expand_dims(ct, axis)
@@ -107,7 +107,7 @@ class Max(Extremum):
     formula = "max {x}"
     locate = "argmax"
 
-    def forward(self, xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:  # type: ignore[override]
+    def forward(self, xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
         return xp.max(x, axis=axis, keepdims=keepdims)
 
 
@@ -117,7 +117,7 @@ class Min(Extremum):
     formula = "min {x}"
     locate = "argmin"
 
-    def forward(self, xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:  # type: ignore[override]
+    def forward(self, xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
         return xp.min(x, axis=axis, keepdims=keepdims)
 
 
@@ -129,10 +129,10 @@ class ArgMax(Extremum):
     def infer(self, x: Node, **attributes: Any) -> tuple[Shape, DType]:
         return super().infer(x, **attributes)[0], int64
 
-    def forward(self, xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:  # type: ignore[override]
+    def forward(self, xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
         return xp.argmax(x, axis=axis, keepdims=keepdims).astype(np.int64)
 
-    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         return (None,)
 
 
@@ -141,20 +141,20 @@ class ArgMin(ArgMax):
 
     name = "argmin"
 
-    def forward(self, xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:  # type: ignore[override]
+    def forward(self, xp: Any, x: Any, *, axis: int, keepdims: bool) -> Any:
         return xp.argmin(x, axis=axis, keepdims=keepdims).astype(np.int64)
 
 
 class CumulativeSum(Op):
     """The running total along one axis."""
 
-    def infer(self, x: Node, *, axis: int) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, x: Node, *, axis: int) -> tuple[Shape, DType]:
         return x.shape, x.dtype
 
-    def forward(self, xp: Any, x: Any, *, axis: int) -> Any:  # type: ignore[override]
+    def forward(self, xp: Any, x: Any, *, axis: int) -> Any:
         return xp.cumulative_sum(x, axis=axis, dtype=x.dtype)
 
-    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         axis = out.attributes["axis"]
         return (flip(cumulative_sum(flip(ct, axis=axis), axis=axis), axis=axis),)
 

@@ -14,7 +14,7 @@ class Rounding(Elementwise):
 
     kinds = "iuf"
 
-    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         return (None,)
 
 

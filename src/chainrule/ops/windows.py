@@ -34,7 +34,7 @@ def _count(length: int, size: int, stride: int, dilation: int) -> int:
 class SlidingWindows(Movement):
     """Each window's elements, as axes at the end; the axes that windows slide along count the windows."""
 
-    def infer(self, x: Node, *, places: Places) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, x: Node, *, places: Places) -> tuple[Shape, DType]:
         shape = list(x.shape)
         for axis, size, stride, dilation in places:
             shape[axis] = _count(x.shape[axis], size, stride, dilation)
@@ -47,10 +47,10 @@ class SlidingWindows(Movement):
                 )
         return (*shape, *[size for _, size, _, _ in places]), x.dtype
 
-    def forward(self, xp: Any, x: Any, *, places: Places) -> Any:  # type: ignore[override]
+    def forward(self, xp: Any, x: Any, *, places: Places) -> Any:
         return namespace.windows(xp, x, places)
 
-    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         places = out.attributes["places"]
         return (apply(_OVERLAP_ADD, ct, places=places, lengths=tuple([x.shape[a] for a, *_ in places])),)
 
@@ -58,7 +58,7 @@ class SlidingWindows(Movement):
 class OverlapAdd(Movement):
     """Windows put back where they were read, sums where they overlap: the adjoint of sliding windows."""
 
-    def infer(self, x: Node, *, places: Places, lengths: Shape) -> tuple[Shape, DType]:  # type: ignore[override]
+    def infer(self, x: Node, *, places: Places, lengths: Shape) -> tuple[Shape, DType]:
         if x.dtype is bool_:
             raise DTypeError("operands of bool are not taken", mend="convert first: x.astype('float32')")
         shape = list(x.shape[: x.ndim - len(places)])
@@ -73,10 +73,10 @@ class OverlapAdd(Movement):
             shape[axis] = length
         return tuple(shape), x.dtype
 
-    def forward(self, xp: Any, x: Any, *, places: Places, lengths: Shape) -> Any:  # type: ignore[override]
+    def forward(self, xp: Any, x: Any, *, places: Places, lengths: Shape) -> Any:
         return namespace.add_windows(xp, x, places, lengths)
 
-    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:  # type: ignore[override]
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         return (apply(_SLIDING_WINDOWS, ct, places=out.attributes["places"]),)
 
 
@@ -111,10 +111,7 @@ def sliding_windows(
     (3, 1, 2, 5)
     """
     node = as_node(x)
-    places = _places("sliding_windows", node.ndim, size, axis, stride, dilation)
-    widths = [(0, 0)] * node.ndim
-    for place, amount in zip(places, _padding_of(padding, len(places)), strict=True):
-        widths[place[0]] = _both_ends(amount, node.shape[place[0]], place)
+    places, widths = geometry("sliding_windows", node.shape, size, axis, stride, dilation, padding)
     zero = False if node.dtype is bool_ else 0
     return apply(_SLIDING_WINDOWS, pad(node, widths, zero), places=places)
 
@@ -134,7 +131,7 @@ def overlap_add(
     array([ 1.,  2., 13., 20., 30.], dtype=float32)
     """
     node = as_node(x)
-    lengths = _numbers("overlap_add: length", length, 1 if isinstance(axis, int) else len(axis), least=0)
+    lengths = _numbers("overlap_add: length", length, len(axis) if isinstance(axis, Sequence) else 1, least=0)
     ndim = node.ndim - len(lengths)
     if ndim < len(lengths):
         raise ShapeError(
@@ -146,8 +143,25 @@ def overlap_add(
     return apply(_OVERLAP_ADD, node, places=places, lengths=lengths)
 
 
+def geometry(
+    what: str,
+    shape: Shape,
+    size: Numbers,
+    axis: Numbers,
+    stride: Numbers,
+    dilation: Numbers,
+    padding: Padding,
+) -> tuple[Places, list[tuple[int, int]]]:
+    """Where windows lie in an array of ``shape``, and what is padded before and after each of its axes."""
+    places = _places(what, len(shape), size, axis, stride, dilation)
+    widths = [(0, 0)] * len(shape)
+    for place, amount in zip(places, _padding_of(what, padding, len(places)), strict=True):
+        widths[place[0]] = _both_ends(what, amount, shape[place[0]], place)
+    return places, widths
+
+
 def _places(what: str, ndim: int, size: Numbers, axis: Numbers, stride: Numbers, dilation: Numbers) -> Places:
-    wanted = [axis] if isinstance(axis, int) else list(axis)
+    wanted = list(axis) if isinstance(axis, Sequence) else [axis]
     axes = [one_axis(number, ndim, what) for number in wanted]
     if len(set(axes)) < len(axes):
         raise ShapeError(f"{what}: an axis is given twice in {tuple(wanted)}", where=user_place())
@@ -184,15 +198,15 @@ def _for_each(what: str, given: _T | Sequence[_T], count: int) -> list[_T]:
     return list(given)
 
 
-def _padding_of(padding: Any, count: int) -> list[Any]:
+def _padding_of(what: str, padding: Any, count: int) -> list[Any]:
     """What each axis is padded with; a flat pair beside one axis is (before, after)."""
     is_pair = isinstance(padding, Sequence) and len(padding) == 2 and not isinstance(padding, str)
     if count == 1 and is_pair and not isinstance(padding[0], Sequence):
         return [padding]
-    return _for_each("sliding_windows: padding", padding, count)
+    return _for_each(f"{what}: padding", padding, count)
 
 
-def _both_ends(padding: Any, length: int, place: tuple[int, int, int, int]) -> tuple[int, int]:
+def _both_ends(what: str, padding: Any, length: int, place: tuple[int, int, int, int]) -> tuple[int, int]:
     """The zeros before and after one axis."""
     _, size, stride, dilation = place
     if padding == "valid":
@@ -202,10 +216,8 @@ def _both_ends(padding: Any, length: int, place: tuple[int, int, int, int]) -> t
         total = max(reach - length, 0)
         return total // 2, total - total // 2
     if isinstance(padding, str):
-        raise ArgumentError(
-            f"sliding_windows: padding={padding!r} is neither 'valid' nor 'same'", where=user_place()
-        )
-    before, after = _numbers("sliding_windows: padding", padding, 2, least=0)
+        raise ArgumentError(f"{what}: padding={padding!r} is neither 'valid' nor 'same'", where=user_place())
+    before, after = _numbers(f"{what}: padding", padding, 2, least=0)
     return before, after
 
 
