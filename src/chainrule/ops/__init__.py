@@ -137,6 +137,7 @@ __all__ = [
     "floor",
     "floor_divide",
     "function_of",
+    "getitem",
     "greater",
     "greater_equal",
     "isfinite",

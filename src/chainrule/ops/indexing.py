@@ -54,6 +54,8 @@ class Take(Indexing):
 class Scatter(Indexing):
     """Zeros, with slabs added along one axis at the places that the indices name: the adjoint of take."""
 
+    name = "scatter_add"
+
     def infer(self, updates: Node, indices: Node, *, axis: int, length: int) -> tuple[Shape, DType]:
         if updates.shape[axis : axis + indices.ndim] != indices.shape:
             raise ShapeError(f"the axes from {axis} on are not those of the indices, {indices.shape}")
