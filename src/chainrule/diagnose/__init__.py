@@ -1,0 +1,28 @@
+"""Diagnosis: the gradient check; where a NaN came from; why a gradient is None, zero or huge.
+
+May import: every room below; nothing below imports it.
+Start reading at ``gradient_check.py``, then ``blame.py``.
+"""
+
+from ..differentiate import why_no_gradient
+from ..engines.nonfinite import Finding, first_nonfinite
+from .compare import attainable
+from .gradient_check import check_gradients
+from .nonfinite import NonFiniteReport, explain_nonfinite
+from .report import Entry, GradientReport
+from .why import GradientRow, GradientTable, gradient_report
+
+__all__ = [
+    "Entry",
+    "Finding",
+    "GradientReport",
+    "GradientRow",
+    "GradientTable",
+    "NonFiniteReport",
+    "attainable",
+    "check_gradients",
+    "explain_nonfinite",
+    "first_nonfinite",
+    "gradient_report",
+    "why_no_gradient",
+]

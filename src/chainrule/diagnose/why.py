@@ -1,0 +1,122 @@
+"""Why a gradient is None, zero, tiny or huge: one row a parameter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..differentiate import gradients, why_no_gradient
+from ..engines.stepper import evaluate
+from ..graph import Array, Node
+
+_VANISHING, _EXPLODING = 1e-7, 1e3
+
+
+@dataclass(frozen=True)
+class GradientRow:
+    """One parameter, and the gradient that reaches it."""
+
+    name: str
+    shape: tuple[int, ...]
+    value_norm: float
+    """‖w‖₂"""
+    gradient_norm: float | None
+    """‖∂loss/∂w‖₂; None where nothing flows."""
+    zeros: float
+    """The share of the gradient's entries that are exactly 0."""
+    remark: str
+
+    @property
+    def ratio(self) -> float | None:
+        """‖∂loss/∂w‖ / ‖w‖: what a step of learning rate 1 would change, relative to the parameter."""
+        if self.gradient_norm is None or not self.value_norm:
+            return None
+        return self.gradient_norm / self.value_norm
+
+
+@dataclass(frozen=True)
+class GradientTable:
+    """The rows, one a parameter; ``str()`` is the table."""
+
+    rows: tuple[GradientRow, ...]
+
+    def __str__(self) -> str:
+        head = ("parameter", "shape", "‖value‖", "‖gradient‖", "ratio", "zeros", "")
+        rows = [head] + [
+            (
+                row.name,
+                "×".join(map(str, row.shape)) or "scalar",
+                f"{row.value_norm:.3g}",
+                "none" if row.gradient_norm is None else f"{row.gradient_norm:.3g}",
+                "" if row.ratio is None else f"{row.ratio:.2g}",
+                "" if row.gradient_norm is None else f"{row.zeros:.0%}",
+                row.remark,
+            )
+            for row in self.rows
+        ]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+        return "\n".join(
+            "  ".join(
+                cell.rjust(width) if 1 < column < 6 else cell.ljust(width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in rows
+        )
+
+
+def gradient_report(
+    loss: Node,
+    parameters: Mapping[str, Node] | Sequence[Node],
+    feed: Mapping[Any, Any] | None = None,
+) -> GradientTable:
+    """How much gradient reaches each parameter: norms, their ratio, the share of zeros, and what is odd.
+
+    A parameter that nothing flows to is told why; one whose gradient is below 1e-7 or above 1000 times
+    its own norm is called vanishing or exploding.
+
+    >>> import chainrule as cr
+    >>> w, b = cr.variable([3.0, 4.0], name="w"), cr.variable(0.5, name="b")
+    >>> print(gradient_report((cr.maximum(w - 3.5, 0) * 2).sum() + cr.floor(b), [w, b]))
+    parameter  shape   ‖value‖  ‖gradient‖  ratio  zeros
+    w          2             5           2    0.4    50%
+    b          scalar      0.5        none                every path from b ends at floor ...
+    """
+    named = (
+        dict(parameters)
+        if isinstance(parameters, Mapping)
+        else {f"{x.label} #{i}" if x.name is None else x.name: x for i, x in enumerate(parameters)}
+    )
+    nodes = list(named.values())
+    found = gradients(loss, nodes)
+    values = evaluate([*nodes, *[g for g in found if g is not None]], feed)
+    flowing = iter(values[len(nodes) :])
+    rows = [
+        _row(name, loss, node, value, None if g is None else next(flowing))
+        for (name, node), value, g in zip(named.items(), values, found, strict=False)
+    ]
+    return GradientTable(tuple(rows))
+
+
+def _row(name: str, loss: Node, node: Node, value: Array, gradient: Array | None) -> GradientRow:
+    size = float(np.linalg.norm(np.ravel(value).astype(np.float64)))
+    if gradient is None:
+        return GradientRow(name, node.shape, size, None, 1.0, str(why_no_gradient(loss, node)))
+    norm = float(np.linalg.norm(np.ravel(gradient).astype(np.float64)))
+    zeros = float(np.mean(gradient == 0)) if gradient.size else 0.0
+    return GradientRow(name, node.shape, size, norm, zeros, _remark(size, norm))
+
+
+def _remark(size: float, norm: float) -> str:
+    if not math.isfinite(norm):
+        return "not finite: explain_nonfinite(gradient) says where from"
+    if norm == 0:
+        return "zero everywhere: saturated, dead or masked on this input"
+    if norm < _VANISHING * max(size, _VANISHING):
+        return "vanishing"
+    if size and norm > _EXPLODING * size:
+        return "exploding"
+    return ""
