@@ -8,12 +8,14 @@
 (-10.0, -2.0, -4.0, 5.0)
 """
 
-from . import differentiate, engines, errors, graph, ops
+from . import diagnose, differentiate, engines, errors, functions, graph, ops, optim
 from .compile import Program, compile
+from .diagnose import check_gradients
 from .differentiate import gradients, why_no_gradient
 from .dtypes import bool_, float32, float64, int32, int64, uint32
 from .engines.stepper import evaluate
 from .engines.trace import Trace, step_through
+from .functions import *  # noqa: F403
 from .graph import Node, Op, Placeholder, Variable, constant, format_graph, placeholder, variable
 from .ops import *  # noqa: F403
 from .transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
