@@ -23,38 +23,36 @@ def basic_items(draw, size):
 @st.composite
 def keyed(draw):
     """An array and a key of any mixture that NumPy accepts."""
-    shape = draw(st.lists(st.integers(0, 4), min_size=0, max_size=4).map(tuple))
+    shape = tuple(draw(st.lists(st.sampled_from([3, 2, 4, 1, 0]), min_size=0, max_size=4)))
     rng = np.random.default_rng(draw(st.integers(0, 999)))
-    common = tuple(rng.integers(0 if draw(st.integers(0, 5)) == 0 else 1, 4, size=draw(st.integers(0, 2))))
-    key, axis = [], 0
-    read = draw(st.integers(0, len(shape)))
-    kind = draw(st.sampled_from(["basic", "arrays", "mask"]))
-    lead = draw(st.integers(0, read))  # the Ellipsis stands before this axis, and reading goes on at the end
-    dots = draw(st.booleans())
-    while axis < read:
-        if dots and axis == lead:
+    common = draw(st.sampled_from([(2,), (), (2, 3), (0,)]))
+    dots = draw(st.sampled_from([None, *range(len(shape) + 1)]))  # the axis at which ... stands
+    hidden = 0 if dots is None else draw(st.integers(0, len(shape) - dots))  # how many it covers
+    read = len(shape) if dots is not None else draw(st.sampled_from([len(shape), *range(len(shape))]))
+    key, axis, masked = [], 0, False
+    while axis < read or axis == dots:
+        if axis == dots:
             key.append(Ellipsis)
-            axis, read, dots = axis + len(shape) - read, len(shape), False
-            lead = -1
+            axis, dots = axis + hidden, None
             continue
-        if draw(st.integers(0, 5)) == 0:
-            key.append(None)
+        stop = read if dots is None else dots
         size = shape[axis]
-        choice = draw(st.integers(0, 2)) if kind != "basic" else 0
-        if choice == 0:
-            key.append(draw(basic_items(size)))
-            axis += 1
-        elif kind == "arrays" and size:
-            sizes = tuple(rng.choice([1, n]) for n in common)[draw(st.integers(0, len(common))) :]
+        kind = draw(st.sampled_from(["array", "basic", "none", "mask"]))
+        if kind == "array" and size:
+            sizes = tuple(rng.choice([1, n]) for n in common)[rng.integers(0, len(common) + 1) :]
             array = rng.integers(-size, size, size=sizes)
             key.append(draw(st.sampled_from([array, array.tolist(), array.astype(np.int32)])))
-            axis += 1
-        elif kind == "mask" and not any(isinstance(item, np.ndarray) for item in key):
-            width = draw(st.integers(1, read - axis))
-            key.append(rng.random(shape[axis : axis + width]) < 0.5)
-            axis += width
-    if dots:
-        key.append(Ellipsis)
+        elif kind == "mask" and not masked and common == (2,):
+            width = draw(st.integers(1, stop - axis))
+            mask = np.zeros(shape[axis : axis + width], bool)
+            mask.reshape(-1)[rng.permutation(mask.size)[:2]] = True  # two places, as the arrays have
+            key.append(mask if mask.sum() == 2 else slice(None))
+            masked, axis = True, axis + (width if mask.sum() == 2 else 1) - 1
+        else:
+            key.append(draw(basic_items(size)))
+        axis += 1
+        if kind == "none":
+            key.append(None)
     return rng.normal(size=shape), tuple(key)
 
 

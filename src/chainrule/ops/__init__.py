@@ -76,6 +76,7 @@ from .reduction import (
     var,
 )
 from .rounding import ceil, clip, floor, round
+from .sorting import argsort, sort, top_k
 from .transcendental import (
     arccos,
     arccosh,
@@ -116,6 +117,7 @@ __all__ = [
     "arctanh",
     "argmax",
     "argmin",
+    "argsort",
     "astype",
     "broadcast_shapes",
     "broadcast_to",
@@ -185,6 +187,7 @@ __all__ = [
     "sinh",
     "slice_axis",
     "sliding_windows",
+    "sort",
     "split",
     "sqrt",
     "square",
@@ -200,6 +203,7 @@ __all__ = [
     "tanh",
     "tensordot",
     "tile",
+    "top_k",
     "unlisted_function_of",
     "var",
     "vecdot",
