@@ -7,6 +7,7 @@ what it is called live in side tables, because one node may be written in many p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
@@ -81,7 +82,7 @@ class Node:
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     def shown_attributes(self) -> list[str]:
         """The attributes as ``key=value``, those that say something."""
@@ -104,8 +105,7 @@ class Node:
         return _evaluator(self)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        value = self.value
-        return value if dtype is None else value.astype(dtype)
+        return np.array(self.value, dtype=dtype, copy=copy)
 
     def __float__(self) -> float:
         return float(self._scalar())
