@@ -32,6 +32,7 @@ DEFAULT_INTEGER = int64
 _RANK = {bool_: 0, uint32: 1, int32: 1, int64: 2, float32: 3, float64: 4}
 _BY_NAME = {dtype.name: dtype for dtype in _RANK}
 _SCALARS: dict[type, DType] = {bool: bool_, int: DEFAULT_INTEGER, float: DEFAULT_FLOAT}
+_KNOWN: dict[Any, DType] = {dtype: dtype for dtype in _RANK} | _SCALARS
 
 
 def _join(a: DType, b: DType) -> DType:
@@ -60,11 +61,13 @@ def as_dtype(dtype: Any) -> DType:
     >>> as_dtype("float32"), as_dtype(float), as_dtype(np.int64)
     (dtype('float32'), dtype('float32'), dtype('int64'))
     """
-    if dtype in _SCALARS:
-        return _SCALARS[dtype]
+    try:
+        return _KNOWN[dtype]
+    except (KeyError, TypeError):  # another spelling, or something that cannot be a key
+        pass
     try:
         return _BY_NAME[np.dtype(dtype).name]
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         raise DTypeError(f"element type {dtype!r} is not supported", mend=_mend(dtype)) from None
 
 

@@ -7,6 +7,7 @@ The family owns dtypes (casts inserted, Python scalars taking the other operand'
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from ..graph import Node, NodeLike, Op, Shape, apply, as_node, constant, registe
 from .casts import cast
 
 
+@lru_cache(maxsize=4096)  # graphs meet few pairs of shapes, and each of them many times
 def broadcast_shapes(*shapes: Shape) -> Shape:
     """The shape in which arrays of these shapes meet; raises ``ShapeError`` naming the axes that do not."""
     first = shapes[0]
@@ -41,25 +43,30 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
 
 def promote_inputs(inputs: Sequence[NodeLike], *, to_float: bool = False) -> list[Node]:
     """The inputs as nodes of one dtype, Python scalars following the others."""
-    operands: list[Any] = [
-        value if isinstance(value, Node) or type(value) in _SCALARS else as_node(value) for value in inputs
+    operands: list[Any] = list(inputs)
+    first = getattr(operands[0], "dtype", None)
+    if not to_float and all(isinstance(value, Node) and value.dtype is first for value in operands):
+        return operands
+    operands = [
+        value if isinstance(value, Node) or type(value) in _SCALARS else as_node(value) for value in operands
     ]
-    known = [value.dtype for value in operands if isinstance(value, Node)]
-    kinds = known
-    if len(known) < len(operands):
-        common = dtypes.promote(*known) if known else None
-        kinds = [  # a float among integers makes all of them float
-            value.dtype
-            if isinstance(value, Node)
-            else dtypes.of_scalar(value)
-            if common is None
-            else dtypes.of_weak_scalar(value, common)
+    kinds: list[DType] = [value.dtype for value in operands if isinstance(value, Node)]
+    if len(kinds) < len(operands):  # a float among integers makes all of them float
+        strong = dtypes.promote(*kinds) if kinds else None
+        kinds += [
+            dtypes.of_scalar(value) if strong is None else dtypes.of_weak_scalar(value, strong)
             for value in operands
+            if not isinstance(value, Node)
         ]
-    met = dtypes.promote(*kinds)
+    common = dtypes.promote(*kinds)
     if to_float:
-        met = dtypes.to_float(met)
-    return [cast(value, met) if isinstance(value, Node) else constant(value, met) for value in operands]
+        common = dtypes.to_float(common)
+    for index, value in enumerate(operands):
+        if not isinstance(value, Node):
+            operands[index] = constant(value, common)
+        elif value.dtype is not common:
+            operands[index] = cast(value, common)
+    return operands
 
 
 _SCALARS = frozenset({bool, int, float})
@@ -106,6 +113,7 @@ def unlisted_function_of(kind: type[Op]) -> Callable[..., Node]:
         return apply(op, *inputs, **attributes)
 
     function.__name__ = function.__qualname__ = op.name
+    function.__code__ = function.__code__.replace(co_name=op.name)  # tracebacks and errors say it too
     function.__doc__ = kind.__doc__
     function.__module__ = kind.__module__
     function.op = op  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ import numpy as np
 from .. import dtypes
 from ..dtypes import DType, bool_, int64
 from ..errors import DTypeError, ShapeError
-from ..graph import Axis, Node, NodeLike, Op, Shape, apply, as_node, call, constant, register
+from ..graph import Axis, Node, NodeLike, Op, Shape, apply, as_node, call, constant, register, user_place
 from .axes import many_axes, one_axis, without
 from .casts import astype, cast
 from .movement import broadcast_to, concat, expand_dims, flip, permute_dims, reshape, slice_axis
@@ -337,7 +337,7 @@ def cumulative_sum(x: NodeLike, axis: int | None = None, *, include_initial: boo
     node = _countable(x)
     if axis is None and node.ndim != 1:
         raise ShapeError(
-            f"cumulative_sum: of {node.ndim} axes, which one?", mend="give axis=", where=str(node.origin)
+            f"cumulative_sum: of {node.ndim} axes, which one?", mend="give axis=", where=user_place()
         )
     along = one_axis(0 if axis is None else axis, node.ndim, "cumulative_sum")
     total = apply(_CUMULATIVE_SUM, node, axis=along)
