@@ -21,17 +21,20 @@ def apply(op: Op, /, *inputs: NodeLike, **attributes: Any) -> Node:
     line and every input.
     """
     try:
-        nodes = tuple([as_node(value) for value in op.prepare(inputs)])
+        nodes = tuple([value if isinstance(value, Node) else as_node(value) for value in op.prepare(inputs)])
     except ChainruleError as error:
         raise located(error, op, ()) from None
     return intern(op, nodes, attributes)
 
 
 def rebuilt(node: Node, inputs: tuple[Node, ...]) -> Node:
-    """The node's op on other inputs; the node itself where they are the same."""
+    """The node's op on other inputs, with its name and origin; the node itself where they are the same."""
     if all(map(operator.is_, inputs, node.inputs)):
         return node
-    return intern(node.op, inputs, dict(node.attributes))
+    new = intern(node.op, inputs, dict(node.attributes), node.origin)
+    if node.name is not None and new.name is None:
+        new.named(node.name)
+    return new
 
 
 def rebuild(outputs: Sequence[Node], visit: Callable[[Node, tuple[Node, ...]], Node]) -> list[Node]:

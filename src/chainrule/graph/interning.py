@@ -5,15 +5,16 @@ from __future__ import annotations
 import itertools
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from ..dtypes import DType
 from ..errors import ChainruleError
 from .node import Node
-from .op import Op, Shape
-from .origins import NAMES, ORIGINS, capture
+from .op import Leaf, Op, Shape
+from .operators import is_function
+from .origins import NAMES, ORIGINS, Origin, capture, outermost_call
 
 NO_ATTRIBUTES: Mapping[str, Any] = MappingProxyType({})
 
@@ -38,8 +39,10 @@ def _forget(entry: _Entry) -> None:
     NAMES.pop(entry.serial, None)
     if entry.key is None:
         _entries.pop(entry.serial, None)
-    elif _table.get(entry.key) is entry:
-        del _table[entry.key]
+        return
+    with _lock:  # another thread may be putting a new node in the place of this one
+        if _table.get(entry.key) is entry:
+            del _table[entry.key]
 
 
 # The slots are set past __setattr__, by their descriptors.
@@ -56,8 +59,14 @@ def new_node(
     attributes: Mapping[str, Any],
     shape: Shape,
     dtype: DType,
+    *,
+    origin: Origin | None = None,
+    fill: Callable[[Any], None] | None = None,
 ) -> Any:
-    """Allocate a node and enter it into the intern table (``key``) and the side tables."""
+    """Allocate a node and enter it into the intern table (``key``) and the side tables.
+
+    ``fill`` sets what else the kind of node holds, before anybody can find it in the table.
+    """
     node = object.__new__(kind)
     serial = next(_serials)
     _set_op(node, op)
@@ -66,7 +75,9 @@ def new_node(
     _set_shape(node, shape)
     _set_dtype(node, dtype)
     _set_serial(node, serial)
-    ORIGINS[serial] = capture()
+    if fill is not None:
+        fill(node)
+    ORIGINS[serial] = capture() if origin is None else origin
     entry = _Entry(node, _forget)
     entry.key, entry.serial = key, serial
     if key is None:
@@ -87,8 +98,10 @@ def standing_node(key: tuple[Any, ...]) -> Node | None:
     return None if entry is None else entry()
 
 
-def intern(op: Op, inputs: tuple[Node, ...], attributes: dict[str, Any]) -> Node:
-    """The node of this structure: the one that exists, or a new one."""
+def intern(
+    op: Op, inputs: tuple[Node, ...], attributes: dict[str, Any], origin: Origin | None = None
+) -> Node:
+    """The node of this structure: the one that exists, or a new one, written at ``origin`` or here."""
     key = (op, tuple([node.serial for node in inputs]), tuple(attributes.items()) if attributes else ())
     entry = _table.get(key)
     if entry is not None and (node := entry()) is not None:
@@ -98,15 +111,19 @@ def intern(op: Op, inputs: tuple[Node, ...], attributes: dict[str, Any]) -> Node
     except ChainruleError as error:
         raise located(error, op, inputs) from None
     frozen = MappingProxyType(attributes) if attributes else NO_ATTRIBUTES
-    new: Node = new_node(Node, key, op, inputs, frozen, shape, dtype)
+    new: Node = new_node(Node, key, op, inputs, frozen, shape, dtype, origin=origin)
     return new
 
 
 def located(error: ChainruleError, op: Op, inputs: Sequence[Node]) -> ChainruleError:
-    """``error`` with the op, its inputs and the user's line added, if it does not name a place yet."""
+    """``error`` with the op, its inputs and the user's line added, if it does not name a place yet.
+
+    A leaf's own error is told as one of the function that was called: ``exp``, not ``constant``.
+    """
     if error.where is not None:
         return error
-    lines = [f"{op.name}: {error.what}"]
+    name = op.name if not isinstance(op, Leaf) else outermost_call(is_function) or op.name
+    lines = [f"{name}: {error.what}"]
     lines += [
         f"  input {index}: {node.label}, shape {node.shape}, {node.dtype}, from {node.origin}"
         for index, node in enumerate(inputs)

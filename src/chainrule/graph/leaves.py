@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import dtypes
 from ..dtypes import DType
-from ..errors import ChainruleError, DTypeError, ShapeError
+from ..errors import ArgumentError, ChainruleError, DTypeError, ShapeError
 from .interning import NO_ATTRIBUTES, located, new_node, standing_node, user_place
 from .node import Node, NodeLike
 from .op import CONSTANT, PLACEHOLDER, VARIABLE
@@ -103,13 +103,24 @@ def _leaf_dtype(value: Any, dtype: Any, integers_are_floats: bool) -> DType:
         return dtypes.as_dtype(dtype)
     if isinstance(value, np.ndarray | np.generic):
         return dtypes.as_dtype(value.dtype)
+    if _holds_node(value):
+        raise ArgumentError(
+            "a list of nodes is no array, and derivatives would not flow through it",
+            mend="cr.stack them, or cr.concat",
+        )
     try:
         found = dtypes.as_dtype(np.asarray(value).dtype)
     except ValueError:  # ragged nested lists
-        raise ShapeError("the nested lists are not of equal length", where=user_place()) from None
+        raise ShapeError("the nested lists are not of equal length") from None
     if found is dtypes.float64 or (integers_are_floats and dtypes.is_integer(found)):
         return dtypes.DEFAULT_FLOAT
     return found
+
+
+def _holds_node(value: Any) -> bool:
+    return isinstance(value, list | tuple) and any(
+        isinstance(item, Node) or _holds_node(item) for item in value
+    )
 
 
 def variable(value: NodeLike, dtype: Any = None, *, name: str | None = None) -> Variable:
@@ -128,8 +139,16 @@ def variable(value: NodeLike, dtype: Any = None, *, name: str | None = None) -> 
         array = _frozen(source, kind)
     except ChainruleError as error:
         raise located(error, VARIABLE, ()) from None
-    node: Variable = new_node(Variable, None, VARIABLE, (), NO_ATTRIBUTES, array.shape, kind)
-    _set_state(node, {"array": array})
+    node: Variable = new_node(
+        Variable,
+        None,
+        VARIABLE,
+        (),
+        NO_ATTRIBUTES,
+        array.shape,
+        kind,
+        fill=lambda new: _set_state(new, {"array": array}),
+    )
     return node if name is None else node.named(name)
 
 
@@ -146,7 +165,10 @@ def placeholder(
     sizes = (shape,) if isinstance(shape, int) else tuple(int(size) for size in shape)
     if any(size < 0 for size in sizes):
         raise ShapeError(f"placeholder: sizes cannot be negative, got {sizes}", where=user_place())
-    kind = dtypes.as_dtype(dtype)
+    try:
+        kind = dtypes.as_dtype(dtype)
+    except DTypeError as error:
+        raise located(error, PLACEHOLDER, ()) from None
     node: Placeholder = new_node(Placeholder, None, PLACEHOLDER, (), NO_ATTRIBUTES, sizes, kind)
     return node if name is None else node.named(name)
 
@@ -172,14 +194,22 @@ def constant(value: NodeLike, dtype: Any = None) -> Node:
     except ChainruleError as error:
         raise located(error, CONSTANT, ()) from None
     except OverflowError:
-        raise DTypeError(f"constant: {value!r} does not fit {dtype}", where=user_place()) from None
+        raise located(DTypeError(f"{value!r} does not fit {kind}"), CONSTANT, ()) from None
     key = None
     if array.nbytes <= _INTERN_BYTES:
         key = (CONSTANT, kind, array.shape, array.tobytes())
         if (standing := standing_node(key)) is not None:
             return standing
-    node: Constant = new_node(Constant, key, CONSTANT, (), NO_ATTRIBUTES, array.shape, kind)
-    _set_array(node, array)
+    node: Constant = new_node(
+        Constant,
+        key,
+        CONSTANT,
+        (),
+        NO_ATTRIBUTES,
+        array.shape,
+        kind,
+        fill=lambda new: _set_array(new, array),
+    )
     return node
 
 

@@ -22,6 +22,11 @@ def register(name: str, function: Callable[..., Node]) -> None:
     _FUNCTIONS[name] = function
 
 
+def is_function(name: str) -> bool:
+    """Whether the ops registered a function under ``name``."""
+    return name in _FUNCTIONS
+
+
 def call(name: str, /, *arguments: Any, **keywords: Any) -> Node:
     """Call the function that the ops registered under ``name``."""
     return _FUNCTIONS[name](*arguments, **keywords)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import CodeType, FrameType
@@ -72,14 +72,16 @@ NAMES: dict[int, str] = {}
 
 _scope: ContextVar[tuple[str, Origin | None]] = ContextVar("chainrule_scope", default=("", None))
 _is_internal: dict[str, bool] = {}
-_shared: dict[tuple[CodeType, int, str], Origin] = {}  # a loop's million nodes have one origin
+#: A loop's million nodes have one origin.  Keyed by the code object's id: the origin keeps it alive, and
+#: its hash would run over all of its constants.
+_shared: dict[tuple[int, int, str], Origin] = {}
+_derived: dict[tuple[int, str], tuple[Origin, Origin]] = {}
 
 
 def _internal(filename: str) -> bool:
-    known = _is_internal.get(filename)
-    if known is None:
-        known = filename.startswith(_PACKAGE) and not filename.startswith(_PROGRAMS)
-        _is_internal[filename] = known
+    """Whether a file is the library's own, and not a program that ships with it."""
+    known = filename.startswith(_PACKAGE) and not filename.startswith(_PROGRAMS)
+    _is_internal[filename] = known
     return known
 
 
@@ -89,15 +91,30 @@ def capture() -> Origin:
     if inherited is not None:
         return inherited
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and _internal(frame.f_code.co_filename):
+    while frame is not None:
+        code = frame.f_code
+        internal = _is_internal.get(code.co_filename)
+        if internal is None:
+            internal = _internal(code.co_filename)
+        if not internal:
+            key = (id(code), frame.f_lasti, module)
+            origin = _shared.get(key)
+            if origin is None:
+                origin = _shared[key] = Origin(code, frame.f_lasti, module)
+            return origin
         frame = frame.f_back
-    if frame is None:
-        return UNKNOWN
-    key = (frame.f_code, frame.f_lasti, module)
-    origin = _shared.get(key)
-    if origin is None:
-        origin = _shared[key] = Origin(*key)
-    return origin
+    return UNKNOWN
+
+
+def outermost_call(wanted: Callable[[str], bool]) -> str | None:
+    """The name of the library's function, of those wanted, that was called first on the way here."""
+    found = None
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and _internal(frame.f_code.co_filename):
+        if wanted(frame.f_code.co_name):
+            found = frame.f_code.co_name
+        frame = frame.f_back
+    return found
 
 
 def current_module() -> str:
@@ -126,7 +143,14 @@ class derived_from:
     __slots__ = ("_origin", "_token")
 
     def __init__(self, origin: Origin, what: str) -> None:
-        self._origin = origin if origin.derived else origin._replace(derived=what)
+        if origin.derived:
+            self._origin = origin
+            return
+        key = (id(origin), what)
+        known = _derived.get(key)
+        if known is None:
+            known = _derived[key] = (origin, origin._replace(derived=what))
+        self._origin = known[1]
 
     def __enter__(self) -> None:
         self._token = _scope.set((self._origin.module, self._origin))

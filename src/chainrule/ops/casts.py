@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..dtypes import DType, as_dtype, is_float
-from ..graph import Constant, Node, NodeLike, Op, Shape, apply, as_node, constant, register
+from ..errors import DTypeError
+from ..graph import Constant, Node, NodeLike, Op, Shape, apply, as_node, constant, register, user_place
 
 
 class Cast(Op):
@@ -49,7 +50,12 @@ def astype(x: NodeLike, dtype: Any) -> Node:
     >>> cr.astype([1.7, -1.7], "int64").value
     array([ 1, -1])
     """
-    return cast(as_node(x), as_dtype(dtype))
+    node = as_node(x)
+    try:
+        kind = as_dtype(dtype)
+    except DTypeError as error:
+        raise DTypeError(f"astype: {error.what}", where=user_place(), mend=error.mend) from None
+    return cast(node, kind)
 
 
 class StopGradient(Op):
