@@ -14,7 +14,18 @@ import numpy as np
 
 from .engines.stepper import Accept, Stepper
 from .errors import ArgumentError
-from .graph import Array, Node, Placeholder, Variable, as_node, conform, placeholder, topological, user_place
+from .graph import (
+    Array,
+    Environment,
+    Node,
+    Placeholder,
+    Variable,
+    as_node,
+    conform,
+    placeholder,
+    topological,
+    user_place,
+)
 from .trees import flatten, rebuild_tree
 
 P = ParamSpec("P")
@@ -74,7 +85,9 @@ class Program:
     def __call__(self, *arrays: Any, accept: Accept | None = None) -> list[Array]:
         if len(arrays) != len(self.inputs):
             raise ArgumentError(f"the program takes {len(self.inputs)} arrays, {len(arrays)} were given")
-        environment = {leaf: conform(leaf, array) for leaf, array in zip(self.inputs, arrays, strict=True)}
+        environment: Environment = {
+            leaf: conform(leaf, array) for leaf, array in zip(self.inputs, arrays, strict=True)
+        }
         return self._engine.run(environment, accept)
 
 
