@@ -1,0 +1,92 @@
+"""Named functions of networks: activations, softmax, losses, convolution, pooling, normalisation, attention.
+
+May import: ops, graph and below.
+Start reading at ``softmax.py`` (composites) and ``cross_entropy.py`` (one with a derivative of its own).
+"""
+
+from .activations import (
+    ACTIVATIONS,
+    elu,
+    gelu,
+    hard_tanh,
+    identity,
+    leaky_relu,
+    relu,
+    selu,
+    silu,
+    softplus,
+)
+from .attention import scaled_dot_product_attention
+from .convolution import conv1d, conv2d
+from .cross_entropy import cross_entropy, nll_loss
+from .linear import bilinear, cosine_similarity, embedding, linear
+from .losses import (
+    binary_cross_entropy_with_logits,
+    hinge_loss,
+    huber,
+    kl_divergence,
+    l1,
+    max_margin,
+    mse,
+)
+from .normalisation import batch_norm, batch_statistics, layer_norm, rms_norm
+from .pooling import (
+    adaptive_average_pool1d,
+    adaptive_average_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    average_pool1d,
+    average_pool2d,
+    max_over_time,
+    max_pool1d,
+    max_pool2d,
+    mean_over_time,
+)
+from .softmax import log_softmax, logsumexp, masked_softmax, softmax
+
+__all__ = [
+    "ACTIVATIONS",
+    "adaptive_average_pool1d",
+    "adaptive_average_pool2d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "average_pool1d",
+    "average_pool2d",
+    "batch_norm",
+    "batch_statistics",
+    "bilinear",
+    "binary_cross_entropy_with_logits",
+    "conv1d",
+    "conv2d",
+    "cosine_similarity",
+    "cross_entropy",
+    "elu",
+    "embedding",
+    "gelu",
+    "hard_tanh",
+    "hinge_loss",
+    "huber",
+    "identity",
+    "kl_divergence",
+    "l1",
+    "layer_norm",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "logsumexp",
+    "masked_softmax",
+    "max_margin",
+    "max_over_time",
+    "max_pool1d",
+    "max_pool2d",
+    "mean_over_time",
+    "mse",
+    "nll_loss",
+    "relu",
+    "rms_norm",
+    "scaled_dot_product_attention",
+    "selu",
+    "silu",
+    "softmax",
+    "softplus",
+]

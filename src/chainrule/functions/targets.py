@@ -1,0 +1,129 @@
+"""What losses ask of their targets: equal shapes, class indices in range, a reduction that exists."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from ..dtypes import DType, is_integer
+from ..errors import ArgumentError, DTypeError, IndexRangeError, ShapeError
+from ..graph import Constant, Node, NodeLike, Op, Shape, apply, as_node, user_place
+from ..ops import mean, sum
+from ..ops.elementwise import promote_inputs
+
+Reduction = Literal["mean", "sum", "none"]
+"""What becomes of the examples' losses: their mean, their sum, or all of them."""
+
+
+def check_reduction(reduction: str, what: str) -> str:
+    """``reduction`` if there is such a one; raises ``ArgumentError``."""
+    if reduction not in ("mean", "sum", "none"):
+        raise ArgumentError(
+            f"{what}: reduction={reduction!r} is unknown", where=user_place(), mend="'mean', 'sum' or 'none'"
+        )
+    return reduction
+
+
+def reduced(losses: Node, reduction: str, what: str) -> Node:
+    """The losses of all examples as one number, or as they are."""
+    kind = check_reduction(reduction, what)
+    return mean(losses) if kind == "mean" else sum(losses) if kind == "sum" else losses
+
+
+def same_shape(what: str, **operands: NodeLike) -> list[Node]:
+    """The operands in one float type; raises ``ShapeError`` where shapes differ at all.
+
+    Broadcasting ``(N, 1)`` against ``(N,)`` would give N² losses and train on nonsense.
+    """
+    nodes = promote_inputs(list(operands.values()), to_float=True)
+    shapes = {node.shape for node in nodes}
+    if len(shapes) > 1:
+        shown = ", ".join(f"{name} {node.shape}" for name, node in zip(operands, nodes, strict=True))
+        raise ShapeError(
+            f"{what}: the shapes differ: {shown}; a loss compares like with like and broadcasts nothing",
+            where=user_place(),
+            mend=_shape_mend(list(operands), [node.shape for node in nodes]),
+        )
+    return nodes
+
+
+def _shape_mend(names: list[str], shapes: list[Shape]) -> str:
+    longer = max(range(len(shapes)), key=lambda i: len(shapes[i]))
+    shorter = min(range(len(shapes)), key=lambda i: len(shapes[i]))
+    a, b = shapes[longer], shapes[shorter]
+    if len(a) == len(b) + 1:
+        for axis in reversed(range(len(a))):
+            if a[axis] == 1 and a[:axis] + a[axis + 1 :] == b:
+                return f"take the axis of length 1 away: cr.squeeze({names[longer]}, axis={axis})"
+    if sorted(a) == sorted(b):
+        return "the axes are in another order: cr.permute_dims"
+    if not b:
+        return f"give every element its own: cr.broadcast_to({names[shorter]}, {names[longer]}.shape)"
+    return "check which of the two has the wrong shape"
+
+
+class ClassIndex(Op):
+    """Indices as they are, each held to ``0 … classes-1``.
+
+    Reading at -1 means the last place elsewhere; as a class or a word it is a mistake.
+    """
+
+    name = "class_index"
+
+    def infer(self, indices: Node, *, classes: int, what: str) -> tuple[Shape, DType]:
+        return indices.shape, indices.dtype
+
+    def forward(self, xp: Any, indices: Any, *, classes: int, what: str) -> Any:
+        if isinstance(indices, np.ndarray | np.generic):
+            check_range(np.asarray(indices), classes, what, None, None)
+        return indices
+
+    def vjp(self, ct: Node, out: Node, indices: Node) -> tuple[Node | None, ...]:
+        return (None,)
+
+
+_CLASS_INDEX = ClassIndex()
+
+
+def check_range(indices: Any, classes: int, what: str, ignore: int | None, where: str | None) -> None:
+    """Raise ``IndexRangeError`` for the first index outside ``0 … classes-1`` that is not ignored."""
+    if not indices.size or (ignore is None and indices.min() >= 0 and indices.max() < classes):
+        return
+    bad = (indices < 0) | (indices >= classes)
+    if ignore is not None:
+        bad &= indices != ignore
+    if bad.any():
+        place = tuple([int(i) for i in np.argwhere(bad)[0]])
+        at = f" at {list(place)}" if place else ""
+        raise IndexRangeError(
+            f"{what}: the index {indices[place]}{at} is not one of the {classes} classes",
+            where=where,
+            mend=f"classes run from 0 to {classes - 1}; padding is left out with ignore_index="
+            if what != "embedding"
+            else f"rows run from 0 to {classes - 1}: the table is too short, or the vocabulary another",
+        )
+
+
+def class_indices(indices: NodeLike, classes: int, what: str, ignore: int | None = None) -> Node:
+    """``indices`` as integer nodes, checked against ``classes``: constants now, others when computed.
+
+    Only checks what is known now; :func:`in_range` puts the check into the graph.
+    """
+    node = as_node(indices)
+    if not is_integer(node.dtype):
+        raise DTypeError(
+            f"{what}: class indices are integers, not {node.dtype}",
+            where=user_place(),
+            mend="convert first: .astype('int64')",
+        )
+    if isinstance(node, Constant):
+        check_range(node.array, classes, what, ignore, user_place())
+    return node
+
+
+def in_range(indices: Node, classes: int, what: str) -> Node:
+    """The indices, checked when they are computed; constants have been by :func:`class_indices`."""
+    return (
+        indices if isinstance(indices, Constant) else apply(_CLASS_INDEX, indices, classes=classes, what=what)
+    )
