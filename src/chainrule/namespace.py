@@ -95,3 +95,49 @@ def add_windows(
             target[axis] = slice(start, start + (x.shape[axis] - 1) * stride + 1, stride)
         result[tuple(target)] += x[(..., *offsets)]
     return result
+
+
+Words = NDArray[np.uint32]
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_PARITY = np.uint32(0x1BD11BDA)
+_BLOCKS = 1 << 15  # blocks made at a time: their words stay in the cache through all rounds
+
+
+def threefry2x32(xp: Any, key: Words, x0: Words, x1: Words) -> tuple[Words, Words]:
+    """The block cipher threefry2x32-20 of the counters (x0, x1) under a key of two words."""
+    y0, y1 = np.atleast_1d(x0).copy(), np.atleast_1d(x1).copy()
+    _encipher(key, y0, y1, np.empty_like(y0))
+    return y0.reshape(x0.shape), y1.reshape(x1.shape)
+
+
+def threefry_stream(xp: Any, key: Words, count: int) -> Words:
+    """The first words of a key's stream: the blocks of the counters (0, 0), (1, 0), … one after another."""
+    blocks = (count + 1) // 2
+    words = np.empty((blocks, 2), np.uint32)
+    counters = np.arange(min(blocks, _BLOCKS), dtype=np.uint32)
+    y0, y1, spare = (np.empty_like(counters) for _ in range(3))
+    for first in range(0, blocks, _BLOCKS):
+        size = min(blocks - first, _BLOCKS)
+        np.add(counters, np.uint32(first), out=y0)
+        y1.fill(0)
+        _encipher(key, y0, y1, spare)
+        words[first : first + size, 0] = y0[:size]
+        words[first : first + size, 1] = y1[:size]
+    return words.reshape(-1)[:count]
+
+
+def _encipher(key: Words, x0: Words, x1: Words, spare: Words) -> None:
+    """Twenty rounds of add, rotate and exclusive or, in place; the key enters after every fourth."""
+    with np.errstate(over="ignore"):  # sums of words are modulo 2³²
+        keys = (key[0], key[1], key[0] ^ key[1] ^ _PARITY)
+        x0 += keys[0]
+        x1 += keys[1]
+        for group in range(1, 6):
+            for rotation in _ROTATIONS[(group - 1) % 2]:
+                x0 += x1
+                np.left_shift(x1, np.uint32(rotation), out=spare)
+                np.right_shift(x1, np.uint32(32 - rotation), out=x1)
+                x1 |= spare
+                x1 ^= x0
+            x0 += keys[group % 3]
+            x1 += keys[(group + 1) % 3] + np.uint32(group)

@@ -4,6 +4,7 @@ May import: graph, dtypes, errors, namespace, special.
 Start reading at ``elementwise.py`` (a family) and ``arithmetic.py`` (its ops).
 """
 
+from . import random
 from .arithmetic import (
     abs,
     add,
@@ -172,6 +173,7 @@ __all__ = [
     "pick",
     "pow",
     "prod",
+    "random",
     "reciprocal",
     "remainder",
     "repeat",
