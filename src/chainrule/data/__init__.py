@@ -10,6 +10,7 @@ from chainrule.data.prose import prose
 from chainrule.data.python_docs import Document, python_docs, split_documents
 from chainrule.data.ragged import Ragged, as_ragged
 from chainrule.data.readers import load_idx, read_csv, read_jsonl, read_lines, read_text
+from chainrule.data.streams import ContextBatches
 from chainrule.data.tokenizers import CharacterTokenizer, Tokenizer, WordTokenizer, split_sentences
 from chainrule.data.vocabulary import Vocabulary
 from chainrule.data.windows import centered_windows, context_windows
@@ -18,6 +19,7 @@ __all__ = [
     "Batches",
     "BucketedBatches",
     "CharacterTokenizer",
+    "ContextBatches",
     "Document",
     "Padded",
     "Ragged",

@@ -1,0 +1,91 @@
+"""The feed-forward neural language model (Bengio et al., 2003; lecture P), with a longer memory.
+
+With E the embedding matrix and w₁ … wₙ the previous words, the lecture has
+
+    e = (E w₁, …, E wₙ)      h = f(W e + b)      z = U h      ŷ = softmax(z)
+
+Two things are added, each of which can be switched off.  The *history* is one more input beside the
+n embeddings: an average of those of the last ``history`` words in which older words weigh less,
+Σ dᵏ E w₋ₖ / Σ dᵏ.  A feed-forward network can afford a longer memory than an n-gram model, as it need
+not see a history again to know it.  And the output is *tied*: U = E V, so each word has one vector for
+reading and for predicting (Press and Wolf, 2017), which saves most of the parameters.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import nn
+from ..errors import ArgumentError
+from ..functions import ACTIVATIONS
+from ..graph import Node, constant, variable
+from ..ops import concat, matrix_transpose, reshape, slice_axis
+from ..ops import sum as sum_
+
+
+class FeedForwardLanguageModel(nn.Module):
+    """Scores of the next word, from the words before it.
+
+    Input: ids of the last ``memory`` words, shape (batch, memory), the newest last.  Output: scores of
+    shape (batch, vocabulary); their softmax is the distribution.
+
+    >>> import chainrule as cr
+    >>> model = FeedForwardLanguageModel(1000, context=3, width=8, hidden=16, history=20, seed=0)
+    >>> model.memory, model(cr.placeholder((2, 20), "int32")).shape
+    (20, (2, 1000))
+    """
+
+    def __init__(
+        self,
+        vocabulary: int,
+        *,
+        context: int = 5,
+        width: int = 100,
+        hidden: int = 256,
+        history: int = 0,
+        decay: float = 0.95,
+        tied: bool = True,
+        dropout: float = 0.0,
+        activation: str = "tanh",
+        seed: int | nn.Seeds,
+    ) -> None:
+        if context < 1:
+            raise ArgumentError(f"a context of {context} words predicts nothing", mend="give at least 1")
+        seeds = nn.Seeds(seed)
+        self.context, self.history, self.decay = context, history, decay
+        self.activation = ACTIVATIONS[activation]
+        self.embedding = nn.Embedding(vocabulary, width, seed=seeds)
+        self.dropout = nn.Dropout(dropout)
+        self.hidden_dropout = nn.Dropout(dropout)
+        self.hidden = nn.Linear((context + bool(history)) * width, hidden, seed=seeds)
+        # Tied, the hidden layer is led back to the width of an embedding, and the embeddings score it.
+        self.output = nn.Linear(hidden, width if tied else vocabulary, bias=not tied, seed=seeds)
+        self.word_bias = variable(np.zeros(vocabulary, np.float32)) if tied else None
+
+    @property
+    def memory(self) -> int:
+        """How many words back the model looks."""
+        return max(self.context, self.history)
+
+    def forward(self, words: Node, mode: nn.Mode = nn.EVALUATE) -> Node:
+        batch, memory = words.shape
+        if memory < self.memory:
+            raise ArgumentError(f"the model looks {self.memory} words back and was given {memory}")
+        rows = self.embedding(words)
+        recent = slice_axis(rows, 1, memory - self.context, memory)
+        parts = [reshape(recent, (batch, -1))]
+        if self.history:
+            parts.append(sum_(slice_axis(rows, 1, memory - self.history, memory) * self._weights(), axis=1))
+        e = self.dropout(concat(parts, axis=1), mode=mode)
+        h = self.hidden_dropout(self.activation(self.hidden(e)), mode=mode)
+        z = self.output(h)
+        if self.word_bias is None:
+            return z
+        return z @ matrix_transpose(self.embedding.weight) + self.word_bias
+
+    def _weights(self) -> Node:
+        """The weight of each word of the history, shape (history, 1), the newest last."""
+        ages = np.arange(self.history - 1, -1, -1)
+        weights = self.decay**ages
+        # Scaled so that an average of unrelated vectors is about as long as one of them.
+        return constant((weights / np.sqrt((weights**2).sum())).astype(np.float32)[:, None])

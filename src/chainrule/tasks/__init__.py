@@ -1,0 +1,25 @@
+"""Tasks: data + model + loss + metric + prediction, one task a file.
+
+May import: train, models, data, optim, nn and below.
+Start reading at ``task.py``, then ``language_model.py``.
+"""
+
+from ..errors import ConfigurationError
+from .digits import Digits
+from .language_model import LanguageModeling
+from .task import Report, Say, System, Table, Task
+
+TASKS: dict[str, Task] = {task.name: task for task in (LanguageModeling(), Digits())}
+
+
+def task_named(name: str) -> Task:
+    """The task called ``name``."""
+    try:
+        return TASKS[name]
+    except KeyError:
+        raise ConfigurationError(
+            f"there is no task {name!r}", mend=f"choose one of: {', '.join(TASKS)}"
+        ) from None
+
+
+__all__ = ["TASKS", "Digits", "LanguageModeling", "Report", "Say", "System", "Table", "Task", "task_named"]

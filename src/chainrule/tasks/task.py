@@ -1,0 +1,72 @@
+"""What a task is: data + model + loss + metric + prediction, under one name.
+
+A task trains a *system* (a model with all it needs to be used: vocabulary, configuration), saves it to
+a run folder, and loads it from there.  Results come as a :class:`Report` of tables and texts, which
+the faces show on a terminal, as JSON, or as a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from ..train import Reporter, RunFolder
+from ..train.configuration import Options
+
+Say = Callable[[str], None]
+"""Tells the user what is going on, one line at a time."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a header; numbers stay numbers, and the faces format them."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+@dataclass
+class Report:
+    """The outcome of training or evaluating: headline scores, tables, and pieces of text."""
+
+    title: str
+    scores: dict[str, float] = field(default_factory=dict)
+    tables: list[Table] = field(default_factory=list)
+    texts: list[tuple[str, str]] = field(default_factory=list)
+    """Heading and text: samples, a summary of the network."""
+
+
+class System(Protocol):
+    """A trained model, ready to be used."""
+
+    def evaluate(self, data: str | None) -> Report:
+        """Scores on the task's test data, or on the file or source that ``data`` names."""
+
+    def predict(self, lines: Sequence[str]) -> list[dict[str, Any]]:
+        """One answer for each line of input, as plain values."""
+
+
+class Task(Protocol):
+    """One of the things that ``chainrule train`` trains."""
+
+    name: ClassVar[str]
+    about: ClassVar[str]
+    """One line for the list of tasks."""
+    Config: ClassVar[type[Options]]
+
+    def train(
+        self,
+        config: Any,
+        data: str | None,
+        folder: RunFolder,
+        *,
+        resume: bool,
+        reporter: Reporter,
+        say: Say,
+    ) -> Report:
+        """Train from scratch, or on from the folder's state, and leave the finished run in ``folder``."""
+
+    def load(self, folder: RunFolder) -> System:
+        """The system that a run left behind."""

@@ -1,0 +1,38 @@
+"""Training: the step as one program, the loop, metrics, early stopping, run folders, progress.
+
+May import: data, optim, nn, compile and below.
+Start reading at ``step.py``, then ``loop.py``.
+"""
+
+from .early_stopping import EarlyStopping
+from .loop import Epochs, Result, Settings, Training, Validate, fit
+from .metrics import ClassScores, accuracy, confusion_matrix, perplexity
+from .progress import Bar, Plain, Reporter, Silent, default_reporter, describe
+from .run_folder import RunFolder
+from .step import Batch, Evaluation, Loss, PerExample, TrainingStep
+
+__all__ = [
+    "Bar",
+    "Batch",
+    "ClassScores",
+    "EarlyStopping",
+    "Epochs",
+    "Evaluation",
+    "Loss",
+    "PerExample",
+    "Plain",
+    "Reporter",
+    "Result",
+    "RunFolder",
+    "Settings",
+    "Silent",
+    "Training",
+    "TrainingStep",
+    "Validate",
+    "accuracy",
+    "confusion_matrix",
+    "default_reporter",
+    "describe",
+    "fit",
+    "perplexity",
+]

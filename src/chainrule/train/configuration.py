@@ -1,0 +1,219 @@
+"""Configurations: typed, with defaults, read from TOML and changed by ``section.key=value``.
+
+A task's configuration is a :class:`Options` with sections; what a file or a command line says is
+checked against it, and a misspelt key is answered with the nearest ones that exist.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+
+from .. import optim
+from ..compile import DEFAULT_ENGINE
+from ..errors import ConfigurationError, DataError
+from ..graph import Variable
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+NonNegative = Annotated[float, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Whole = Annotated[int, msgspec.Meta(ge=0)]
+Rate = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+
+
+class Options(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A section of a configuration: fields with types and defaults; unknown keys are errors."""
+
+
+Rule = Literal["sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "adafactor"]
+Shape = Literal["constant", "linear", "cosine", "exponential", "inverse_time", "step"]
+
+
+class OptimizerOptions(Options):
+    """How parameters are updated."""
+
+    rule: Rule = "adam"
+    learning_rate: Positive = 0.001
+    momentum: Rate = 0.9
+    """For momentum and nesterov."""
+    schedule: Shape = "constant"
+    warmup: Whole = 0
+    """Steps of linear warm-up before the schedule."""
+    decay: Positive = 0.5
+    """The factor of an exponential, inverse-time or step schedule, applied every ``decay_epochs``."""
+    decay_epochs: Positive = 1.0
+    weight_decay: NonNegative = 0.0
+    l1: NonNegative = 0.0
+    l2: NonNegative = 0.0
+    clip_norm: NonNegative = 0.0
+    """Gradients are scaled down to this global norm; 0 leaves them."""
+
+
+class TrainingOptions(Options):
+    """How long, in which batches, and when to stop."""
+
+    epochs: Count = 10
+    batch: Count = 32
+    patience: Whole = 3
+    """Stop after so many epochs without a better validation score; 0 never does."""
+    plateau: Whole = 0
+    """Halve the learning rate after so many epochs without a better score; 0 never does."""
+    max_seconds: NonNegative = 0.0
+    """Stop after the epoch in which so much time has passed; 0 never does."""
+    seed: Whole = 0
+    engine: str = DEFAULT_ENGINE
+
+
+C = TypeVar("C", bound=Options)
+
+
+def resolve(kind: type[C], *, file: str | Path | None = None, settings: Iterable[str] = ()) -> C:
+    """The configuration of ``kind``: its defaults, then ``file`` (TOML), then ``section.key=value`` settings.
+
+    Raises ``ConfigurationError`` naming the key, ``DataError`` for a file that is missing or no TOML.
+
+    >>> class Example(Options):
+    ...     training: TrainingOptions = msgspec.field(default_factory=TrainingOptions)
+    >>> resolve(Example, settings=["training.epochs=3"]).training.epochs
+    3
+    >>> resolve(Example, settings=["training.epoch=3"])
+    Traceback (most recent call last):
+      ...
+    chainrule.errors.ConfigurationError: there is no setting 'training.epoch'
+      mend:  did you mean training.epochs or training.batch?
+    """
+    tree = _read(file) if file is not None else {}
+    for setting in settings:
+        key, value = _parse(setting)
+        _put(tree, key, value)
+    return from_mapping(kind, tree)
+
+
+def from_mapping(kind: type[C], tree: Mapping[str, Any]) -> C:
+    """The configuration that ``tree`` describes, checked."""
+    known = _keys(kind)
+    for key in _leaves(tree):
+        if key not in known:
+            raise ConfigurationError(f"there is no setting {key!r}", mend=_nearest(key, known))
+    try:
+        return msgspec.convert(tree, kind)
+    except msgspec.ValidationError as error:
+        what, _, path = str(error).partition(" - at ")
+        key = path.strip("`").removeprefix("$.")
+        raise ConfigurationError(
+            f"{key}: {what[0].lower()}{what[1:]}" if key else str(error), mend=f"for example --set {key}=…"
+        ) from None
+
+
+def to_mapping(config: Options) -> dict[str, Any]:
+    """The configuration as plain dicts, for a TOML file."""
+    found: dict[str, Any] = msgspec.to_builtins(config)
+    return found
+
+
+def _read(path: str | Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"the configuration cannot be read: {error.strerror}", path=path) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"the configuration is no TOML: {error}", where=str(path)) from None
+
+
+def _parse(setting: str) -> tuple[str, Any]:
+    """``key=value``, the value as TOML has it; what is no TOML is a string."""
+    key, sign, text = setting.partition("=")
+    if not sign or not key.strip():
+        raise ConfigurationError(f"{setting!r} is no setting", mend="write section.key=value")
+    try:
+        return key.strip(), tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), text.strip()
+
+
+def _put(tree: dict[str, Any], key: str, value: Any) -> None:
+    *sections, last = key.split(".")
+    for section in sections:
+        tree = tree.setdefault(section, {})
+        if not isinstance(tree, dict):
+            raise ConfigurationError(f"{key!r}: {section!r} is no section")
+    tree[last] = value
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterable[str]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key
+
+
+def _keys(kind: type[Options], prefix: str = "") -> list[str]:
+    found: list[str] = []
+    for item in msgspec.structs.fields(kind):
+        if isinstance(item.type, type) and issubclass(item.type, Options):
+            found += _keys(item.type, f"{prefix}{item.name}.")
+        else:
+            found.append(prefix + item.name)
+    return found
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=3, cutoff=0.75)
+    same = [other for other in known if other.rpartition(".")[2] == key.rpartition(".")[2]]
+    options = list(dict.fromkeys([*same, *close]))
+    return f"did you mean {' or '.join(options)}?" if options else f"the settings are: {', '.join(known)}"
+
+
+_RULES: dict[str, type[optim.Optimizer]] = {
+    "sgd": optim.SGD,
+    "momentum": optim.Momentum,
+    "nesterov": optim.Nesterov,
+    "adagrad": optim.Adagrad,
+    "adadelta": optim.Adadelta,
+    "rmsprop": optim.RMSProp,
+    "adam": optim.Adam,
+    "adamw": optim.AdamW,
+    "adafactor": optim.Adafactor,
+}
+
+
+def make_schedule(options: OptimizerOptions, steps_per_epoch: int, epochs: int) -> optim.Schedule:
+    """The learning-rate schedule that the options describe, over a run of so many steps."""
+    rate, total = options.learning_rate, max(steps_per_epoch * epochs - options.warmup, 1)
+    period = max(round(options.decay_epochs * steps_per_epoch), 1)
+    made: dict[str, Any] = {
+        "constant": lambda: optim.schedules.constant(rate),
+        "linear": lambda: optim.schedules.linear(rate, total),
+        "cosine": lambda: optim.schedules.cosine(rate, total),
+        "exponential": lambda: optim.schedules.exponential(rate, options.decay ** (1 / period)),
+        "inverse_time": lambda: optim.schedules.inverse_time(rate, options.decay / period),
+        "step": lambda: optim.schedules.step_decay(rate, options.decay, period),
+    }
+    schedule: optim.Schedule = made[options.schedule]()
+    return optim.schedules.warmup(options.warmup, schedule) if options.warmup else schedule
+
+
+def make_optimizer(
+    options: OptimizerOptions,
+    parameters: list[Variable],
+    steps_per_epoch: int,
+    epochs: int,
+) -> optim.Optimizer:
+    """The optimizer that the options describe."""
+    more: dict[str, Any] = {"momentum": options.momentum} if options.rule in ("momentum", "nesterov") else {}
+    if options.clip_norm:
+        more["clip"] = optim.Clip(global_norm=options.clip_norm)
+    return _RULES[options.rule](
+        parameters,
+        make_schedule(options, steps_per_epoch, epochs),
+        weight_decay=options.weight_decay,
+        l1=options.l1,
+        l2=options.l2,
+        **more,
+    )

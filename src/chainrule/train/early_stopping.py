@@ -1,0 +1,45 @@
+"""Early stopping: end when the validation score has not improved for a while."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+class EarlyStopping:
+    """Remembers the best score and how many evaluations have passed since.
+
+    ``patience`` evaluations without an improvement of more than ``least`` end training; None never
+    does.  ``higher`` says that larger scores are better.
+
+    >>> watch = EarlyStopping(patience=2)
+    >>> [watch.observe(score) for score in (3.0, 2.0, 2.5, 2.1)], watch.exhausted, watch.best
+    ([True, True, False, False], True, 2.0)
+    """
+
+    def __init__(self, patience: int | None = None, *, higher: bool = False, least: float = 0.0) -> None:
+        self.patience, self.higher, self.least = patience, higher, least
+        self.best = -math.inf if higher else math.inf
+        self.waited = 0
+
+    def observe(self, score: float) -> bool:
+        """Take note of a score; true if it is the best so far.  A NaN never is."""
+        gain = score - self.best if self.higher else self.best - score
+        if gain > self.least:
+            self.best, self.waited = score, 0
+            return True
+        self.waited += 1
+        return False
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether patience has run out."""
+        return self.patience is not None and self.waited >= self.patience
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"best": self.best, "waited": self.waited}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.best, self.waited = float(state["best"]), int(state["waited"])

@@ -1,0 +1,268 @@
+"""The training loop: epochs of steps, validation, early stopping, checkpoints, records."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..compile import DEFAULT_ENGINE
+from ..errors import ArgumentError
+from ..nn import Module
+from ..optim import Optimizer, ReduceOnPlateau
+from .early_stopping import EarlyStopping
+from .progress import Reporter, Silent
+from .run_folder import RunFolder
+from .step import Batch, Loss, TrainingStep, batch_arrays
+
+Validate = Callable[[], Mapping[str, float]]
+"""Scores of the model as it is now, by name."""
+
+
+class Epochs(Protocol):
+    """What the loop asks of training data (``chainrule.data.Batches`` and its kin are such)."""
+
+    def __len__(self) -> int: ...
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch from batch number ``start`` on, the same at every call."""
+
+
+@dataclass
+class Settings:
+    """How long to train and when to stop."""
+
+    epochs: int = 10
+    seed: int = 0
+    monitor: str = "validation_loss"
+    """Which of the validation's scores decides what is best; prefixed as in the records."""
+    higher_is_better: bool = False
+    patience: int | None = None
+    """Stop after so many validations without improvement; None never does."""
+    checkpoint_seconds: float = 60.0
+    """Save the state within an epoch when so long has passed since the last time."""
+    max_seconds: float | None = None
+    """Stop, after the epoch at hand, when training has taken so long; None never does."""
+    engine: str = DEFAULT_ENGINE
+
+
+@dataclass
+class Result:
+    """What a training run came to."""
+
+    records: list[dict[str, Any]]
+    """One for each epoch: training loss, validation scores, learning rate, seconds."""
+    stopped: str
+    """``epochs``, ``patience`` or ``time``: why it ended."""
+    best: dict[str, Any] = field(default_factory=dict)
+    """The record of the epoch whose weights the model now has."""
+
+
+@dataclass
+class _Position:
+    """Where training stands; all of it is in a checkpoint."""
+
+    epoch: int = 0
+    batch: int = 0
+    loss_sum: float = 0.0
+    examples: int = 0
+    seconds: float = 0.0
+    epoch_seconds: float = 0.0
+    records: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Training:
+    """A run in progress; :func:`fit` is the usual way to it."""
+
+    def __init__(
+        self,
+        model: Module,
+        loss: Loss,
+        data: Epochs,
+        optimizer: Optimizer,
+        settings: Settings,
+        *,
+        validate: Validate | None = None,
+        plateau: ReduceOnPlateau | None = None,
+        folder: RunFolder | None = None,
+        reporter: Reporter | None = None,
+    ) -> None:
+        self.model, self.data, self.optimizer, self.settings = model, data, optimizer, settings
+        self.validate, self.plateau, self.folder = validate, plateau, folder
+        self.reporter: Reporter = reporter or Silent()
+        self.step = TrainingStep(loss, optimizer, seed=settings.seed, engine=settings.engine)
+        self.stopping = EarlyStopping(settings.patience, higher=settings.higher_is_better)
+        self.position = _Position()
+        self._best: dict[str, Any] | None = None
+        self._saved = time.perf_counter()
+
+    def run(self) -> Result:
+        """Train until the epochs are done, patience has run out, or time has; then hold the best weights."""
+        at = self.position
+        self.reporter.start(self.settings.epochs, len(self.data), at.epoch * len(self.data) + at.batch)
+        try:
+            while (stopped := self._why_stop()) is None:
+                self._epoch()
+        except KeyboardInterrupt:
+            self.save()  # between two steps everything is whole: the run can go on from here
+            raise
+        finally:
+            self.reporter.stop()
+        best = self._restore_best()
+        if self.folder is not None:
+            self.folder.write_manifest({"stopped": stopped, "epochs": at.epoch, "best": best})
+        return Result(at.records, stopped, best)
+
+    def _why_stop(self) -> str | None:
+        if self.position.epoch >= self.settings.epochs:
+            return "epochs"
+        if self.stopping.exhausted:
+            return "patience"
+        limit = self.settings.max_seconds
+        return "time" if limit is not None and self.position.seconds >= limit else None
+
+    def _epoch(self) -> None:
+        at = self.position
+        since = time.perf_counter()
+        for batch in self.data.epoch(at.epoch, at.batch):
+            loss = self.step(batch)
+            arrays = batch_arrays(batch)[1]
+            count = len(arrays[0]) if arrays[0].ndim else 1
+            at.loss_sum += loss * count
+            at.examples += count
+            at.batch += 1
+            self.reporter.step(at.epoch + 1, at.loss_sum / at.examples)
+            now = time.perf_counter()
+            if now - self._saved > self.settings.checkpoint_seconds and at.batch < len(self.data):
+                at.epoch_seconds += now - since
+                at.seconds += now - since
+                since = now
+                self.save()
+        self._finish_epoch(since)
+
+    def _finish_epoch(self, since: float) -> None:
+        at = self.position
+        record: dict[str, Any] = {
+            "epoch": at.epoch + 1,
+            "loss": at.loss_sum / max(at.examples, 1),
+            "learning_rate": float(self.optimizer.learning_rate()),
+        }
+        if self.validate is not None:
+            record |= {f"validation_{name}": float(value) for name, value in self.validate().items()}
+        improved = self._observe(record)
+        elapsed = time.perf_counter() - since
+        record["seconds"] = round(at.epoch_seconds + elapsed, 3)
+        record["best"] = improved
+        at.records.append(record)
+        at.epoch, at.batch, at.loss_sum, at.examples, at.epoch_seconds = at.epoch + 1, 0, 0.0, 0, 0.0
+        at.seconds += elapsed
+        if improved:
+            self._keep_best(record)
+        self.save()
+        self.reporter.epoch(record)
+
+    def _observe(self, record: Mapping[str, Any]) -> bool:
+        """Show the monitored score to early stopping and to the plateau; true if it is the best so far."""
+        if self.validate is None:
+            return True
+        name = self.settings.monitor
+        if name not in record:
+            raise ArgumentError(
+                f"there is no score {name!r} to monitor", mend=f"choose one of: {', '.join(record)}"
+            )
+        if self.plateau is not None:
+            self.plateau.observe(record[name])
+        return self.stopping.observe(record[name])
+
+    # -- what outlives a kill ----------------------------------------------------------------------
+
+    def _keep_best(self, record: Mapping[str, Any]) -> None:
+        self._best = self.model.state_dict()
+        if self.folder is not None:
+            self.folder.save_model(self._best, dict(record))
+
+    def _restore_best(self) -> dict[str, Any]:
+        best = [record for record in self.position.records if record["best"]]
+        if self._best is None and best and self.folder is not None:
+            self._best = self.folder.load_model()[0]
+        if self._best is not None:
+            self.model.load_state_dict(self._best)
+        return dict(best[-1]) if best else {}
+
+    def save(self) -> None:
+        """Write the state and the records to the run folder, if there is one."""
+        self._saved = time.perf_counter()
+        if self.folder is None:
+            return
+        at = self.position
+        progress = {
+            "position": {key: value for key, value in vars(at).items() if key != "records"},
+            "records": at.records,
+            "stopping": self.stopping.state_dict(),
+            "plateau": None if self.plateau is None else self.plateau.state_dict(),
+        }
+        self.folder.save_state(self.model.state_dict(), self.optimizer.state_dict(), progress)
+        self.folder.write_metrics(at.records)
+        self.folder.write_manifest({"stopped": None, "epochs": at.epoch, "batch": at.batch})
+
+    def resume(self) -> None:
+        """Take up the state that the run folder holds; what follows is the same, bit for bit."""
+        if self.folder is None or not self.folder.has_state:
+            return
+        model, optimizer, progress = self.folder.load_state()
+        self.model.load_state_dict(model)
+        self.optimizer.load_state_dict(optimizer)
+        self.stopping.load_state_dict(progress["stopping"])
+        if self.plateau is not None and progress["plateau"] is not None:
+            self.plateau.load_state_dict(progress["plateau"])
+        self.position = _Position(**progress["position"], records=progress["records"])
+
+
+def fit(
+    model: Module,
+    loss: Loss,
+    data: Epochs,
+    optimizer: Optimizer,
+    *,
+    settings: Settings | None = None,
+    validate: Validate | None = None,
+    plateau: ReduceOnPlateau | None = None,
+    folder: RunFolder | None = None,
+    resume: bool = False,
+    reporter: Reporter | None = None,
+) -> Result:
+    """Train ``model`` to a small ``loss`` on ``data``, and leave it with the best weights.
+
+    ``loss(*batch, mode)`` gives a scalar node; ``validate()`` gives scores after each epoch, of which
+    ``settings.monitor`` decides what is best and when patience runs out.  With a ``folder`` everything
+    is on disk after every epoch, and ``resume`` goes on from there with the same bits.
+
+    Raises ``NonFiniteError``, naming the node, when a loss or a new weight is NaN or infinite.
+
+    >>> import chainrule as cr
+    >>> import numpy as np
+    >>> x = np.linspace(-1, 1, 64, dtype="float32")[:, None]
+    >>> line = cr.nn.Linear(1, 1, seed=0)
+    >>> def loss(x, y, mode):
+    ...     return cr.mse(line(x), y)
+    >>> data = cr.data.Batches((x, 3 * x + 1), 16, seed=0)
+    >>> result = cr.train.fit(line, loss, data, cr.optim.SGD(line.parameters(), 0.1),
+    ...                       settings=cr.train.Settings(epochs=100))
+    >>> bool(result.records[-1]["loss"] < 1e-6), line.weight.value.round(3), line.bias.value.round(3)
+    (True, array([[3.]], dtype=float32), array([1.], dtype=float32))
+    """
+    training = Training(
+        model,
+        loss,
+        data,
+        optimizer,
+        settings or Settings(),
+        validate=validate,
+        plateau=plateau,
+        folder=folder,
+        reporter=reporter,
+    )
+    if resume:
+        training.resume()
+    return training.run()

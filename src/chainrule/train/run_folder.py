@@ -1,0 +1,154 @@
+"""The folder of a run: configuration, weights, state, metrics; whole at any moment, even after a kill.
+
+==================== ===========================================================================
+``config.toml``      the resolved configuration
+``model.safetensors`` the best weights so far, by the validation score
+``state.safetensors`` the present weights and the optimizer's state, with the position in the data
+``manifest.json``    versions, hashes, where the run stands
+``metrics.jsonl``    one line an epoch
+``curves.svg``, ``report.html``  written at the end
+==================== ===========================================================================
+
+Every file is written to a temporary name, flushed and renamed, and carries what is needed to check it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomli_w
+from numpy.typing import NDArray
+
+from ..data import write_atomically
+from ..errors import DataError, RunFolderError
+from .tensors import Arrays, load_tensors, save_tensors
+
+_PREFIXES = ("model.", "optimizer.")
+
+
+class RunFolder:
+    """A folder that a run writes to, or that one has been written to."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def create(self, config: Mapping[str, Any], *, replace: bool = False) -> None:
+        """Make the folder and write the configuration; a run that is there already is an error."""
+        if self.config_path.exists() and not replace:
+            raise RunFolderError(
+                "there is a run in this folder already",
+                where=str(self.path),
+                mend="continue it with --resume, or choose another --out",
+            )
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"the folder cannot be made: {error.strerror or error}", path=self.path) from None
+        write_atomically(self.config_path, tomli_w.dumps(_without_none(config)))
+
+    @property
+    def config_path(self) -> Path:
+        return self.path / "config.toml"
+
+    def config(self) -> dict[str, Any]:
+        """The configuration that the run was started with."""
+        try:
+            return tomllib.loads(self.config_path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RunFolderError(
+                "this is no run folder: config.toml is missing",
+                where=str(self.path),
+                mend="name the folder of a run",
+            ) from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise RunFolderError(f"config.toml is damaged: {error}", where=str(self.config_path)) from None
+
+    # -- weights and state -------------------------------------------------------------------------
+
+    def save_model(self, arrays: Mapping[str, NDArray[Any]], notes: Mapping[str, Any]) -> None:
+        """The weights to keep: the best so far."""
+        save_tensors(self.path / "model.safetensors", arrays, notes)
+
+    def load_model(self) -> tuple[Arrays, dict[str, Any]]:
+        """The best weights, and the epoch and score they were saved at."""
+        return load_tensors(self.path / "model.safetensors")
+
+    def save_state(
+        self, model: Mapping[str, Any], optimizer: Mapping[str, Any], progress: Mapping[str, Any]
+    ) -> None:
+        """Everything that continuing needs, in one file."""
+        arrays = {f"model.{name}": array for name, array in model.items()}
+        arrays |= {f"optimizer.{name}": array for name, array in optimizer.items()}
+        save_tensors(self.path / "state.safetensors", arrays, progress)
+
+    def load_state(self) -> tuple[Arrays, Arrays, dict[str, Any]]:
+        """The model's arrays, the optimizer's arrays, and the progress."""
+        arrays, progress = load_tensors(self.path / "state.safetensors")
+        parts: tuple[Arrays, Arrays] = ({}, {})
+        for name, array in arrays.items():
+            for prefix, part in zip(_PREFIXES, parts, strict=True):
+                if name.startswith(prefix):
+                    part[name[len(prefix) :]] = array
+        return parts[0], parts[1], progress
+
+    @property
+    def has_state(self) -> bool:
+        return (self.path / "state.safetensors").is_file()
+
+    # -- records -----------------------------------------------------------------------------------
+
+    def write_metrics(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """All epochs' records, one JSON object a line."""
+        write_atomically(
+            self.path / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in records)
+        )
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The records written so far."""
+        path = self.path / "metrics.jsonl"
+        if not path.is_file():
+            return []
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+    def write_manifest(self, facts: Mapping[str, Any]) -> None:
+        """What ran where, and the hashes of the files that matter."""
+        hashes = {
+            name: hashlib.sha256((self.path / name).read_bytes()).hexdigest()
+            for name in ("config.toml", "model.safetensors", "state.safetensors")
+            if (self.path / name).is_file()
+        }
+        versions = {
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "machine": platform.machine(),
+        }
+        manifest = {**facts, "versions": {**versions, **facts.get("versions", {})}, "sha256": hashes}
+        write_atomically(self.path / "manifest.json", json.dumps(manifest, indent=2) + "\n")
+
+    def manifest(self) -> dict[str, Any]:
+        """The manifest as written last; empty where there is none."""
+        path = self.path / "manifest.json"
+        if not path.is_file():
+            return {}
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+
+    def write_text(self, name: str, text: str) -> None:
+        """One more file, such as a vocabulary or a report."""
+        write_atomically(self.path / name, text)
+
+
+def _without_none(value: Any) -> Any:
+    """TOML has no null: a key without a value is left out."""
+    if isinstance(value, Mapping):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_without_none(item) for item in value]
+    return value

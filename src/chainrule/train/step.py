@@ -1,0 +1,212 @@
+"""A training step as one program: loss, gradients, and every variable's next value, in one graph."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import nn
+from ..compile import DEFAULT_ENGINE, Program
+from ..dtypes import is_float
+from ..engines.nonfinite import first_nonfinite
+from ..errors import ArgumentError, NonFiniteError, ShapeError
+from ..graph import Array, Node, Placeholder, Variable, as_node, placeholder
+from ..ops import random
+from ..optim import Optimizer
+
+Batch = Any
+"""An array, or a tuple or a dict of arrays, with the examples along the first axis."""
+
+Loss = Callable[..., Node]
+"""``loss(*batch, mode)``, or ``loss(**batch, mode)`` for batches that are dicts: a scalar node."""
+
+Scores = Callable[..., Mapping[str, Node]]
+"""``scores(*batch)``: named scalar nodes, each a mean over the batch."""
+
+_KEPT_SHAPES = 64
+
+
+def batch_arrays(batch: Batch) -> tuple[list[str], list[NDArray[Any]]]:
+    """The names and arrays of a batch; the names are empty for what was not a dict."""
+    if isinstance(batch, Mapping):
+        return list(batch), [np.asarray(array) for array in batch.values()]
+    if isinstance(batch, tuple):
+        return [""] * len(batch), [np.asarray(array) for array in batch]
+    return [""], [np.asarray(batch)]
+
+
+def call_on_batch(
+    function: Callable[..., Any], names: Sequence[str], nodes: Sequence[Node], **more: Any
+) -> Any:
+    """Call ``function`` on a batch's nodes, by keyword where they have names."""
+    if all(names):
+        return function(**dict(zip(names, nodes, strict=True)), **more)
+    return function(*nodes, **more)
+
+
+class _ByShape:
+    """Programs over batches, one for each combination of shapes, the last ones kept."""
+
+    def __init__(self) -> None:
+        self._programs: OrderedDict[Any, Program] = OrderedDict()
+
+    def program(self, batch: Batch) -> tuple[Program, list[NDArray[Any]]]:
+        names, arrays = batch_arrays(batch)
+        key = tuple([(array.shape, array.dtype.str) for array in arrays])
+        program = self._programs.get(key)
+        if program is None:
+            leaves = [
+                placeholder(array.shape, array.dtype, name=name or f"input {index}")
+                for index, (name, array) in enumerate(zip(names, arrays, strict=True))
+            ]
+            program = self._programs[key] = self.build(names, leaves)
+            if len(self._programs) > _KEPT_SHAPES:
+                self._programs.popitem(last=False)
+        self._programs.move_to_end(key)
+        return program, arrays
+
+    def build(self, names: Sequence[str], leaves: Sequence[Placeholder]) -> Program:
+        raise ArgumentError("a program over batches says how it is built")
+
+
+class TrainingStep(_ByShape):
+    """One step of an optimizer on a loss: call it with a batch; it returns the loss.
+
+    The random key of a step is folded from ``seed`` and the optimizer's step counter, so a mask depends
+    on (seed, step, place in the model) and on nothing else.  A loss, or a new value, that is not finite
+    raises ``NonFiniteError`` naming the node it came from, and leaves every variable as it was.
+    """
+
+    def __init__(
+        self, loss: Loss, optimizer: Optimizer, *, seed: int = 0, engine: str = DEFAULT_ENGINE
+    ) -> None:
+        super().__init__()
+        self.loss, self.optimizer, self.seed, self.engine = loss, optimizer, seed, engine
+
+    def graph(self, names: Sequence[str], leaves: Sequence[Node]) -> tuple[Node, dict[Variable, Node]]:
+        """The step as graph: the loss, and each variable's next value."""
+        key = random.fold_in(random.key(self.seed), self.optimizer.state["step"])
+        mode = nn.training(key)
+        loss = as_node(call_on_batch(self.loss, names, leaves, mode=mode))
+        if loss.size != 1 or not is_float(loss.dtype):
+            raise ShapeError(
+                f"the loss is {loss!r}, not a scalar", mend="reduce it: .mean() over the batch is usual"
+            )
+        updates = self.optimizer.updates(loss)
+        both = mode.updates.keys() & updates.keys()
+        if both:
+            raise ArgumentError(
+                f"updated by the optimizer and by a module: {', '.join(v.label for v in both)}"
+            )
+        return loss, {**updates, **mode.updates}
+
+    def build(self, names: Sequence[str], leaves: Sequence[Placeholder]) -> Program:
+        loss, updates = self.graph(names, leaves)
+        return Program(leaves, [loss], updates, engine=self.engine)
+
+    def __call__(self, batch: Batch) -> float:
+        program, arrays = self.program(batch)
+        try:
+            (loss,) = program(*arrays, accept=_refuse_nonfinite)
+        except _NotFinite as found:
+            raise self._diagnosed(batch, found) from None
+        return float(loss)
+
+    def _diagnosed(self, batch: Batch, found: _NotFinite) -> NonFiniteError:
+        """Name the node: nothing has changed, so the same pass can be looked at once more."""
+        names, arrays = batch_arrays(batch)
+        leaves = [
+            placeholder(array.shape, array.dtype, name=name or None)
+            for name, array in zip(names, arrays, strict=True)
+        ]
+        loss, updates = self.graph(names, leaves)
+        targets = [loss] if found.variable is None else [updates[found.variable]]
+        finding = first_nonfinite(targets, dict(zip(leaves, arrays, strict=True)))
+        what = "the loss" if found.variable is None else f"the new value of {found.variable.label}"
+        return NonFiniteError(
+            f"{what} is not finite; nothing was updated\n{finding}",
+            mend="lower the learning rate, clip gradients, or mend the op named here",
+        )
+
+
+class _NotFinite(Exception):
+    """A refused step: the variable whose new value is not finite, or None for the loss."""
+
+    def __init__(self, variable: Variable | None) -> None:
+        super().__init__()
+        self.variable = variable
+
+
+def _refuse_nonfinite(outputs: list[Array], new: dict[Variable, Array]) -> None:
+    if not np.isfinite(outputs[0]).all():
+        raise _NotFinite(None)
+    with np.errstate(all="ignore"):
+        for variable, value in new.items():
+            # The sum is one cheap pass; only where it overflows or is NaN is each element looked at.
+            if is_float(variable.dtype) and not np.isfinite(value.sum()) and not np.isfinite(value).all():
+                raise _NotFinite(variable)
+
+
+class Evaluation(_ByShape):
+    """Means of named scores over batches, weighted by the number of examples in each.
+
+    >>> import chainrule as cr
+    >>> import numpy as np
+    >>> spread = Evaluation(lambda x: {"mean": x.mean()})
+    >>> spread([np.array([1.0, 2.0], "f"), np.array([6.0], "f")])
+    {'mean': 3.0}
+    """
+
+    def __init__(self, scores: Scores, *, engine: str = DEFAULT_ENGINE) -> None:
+        super().__init__()
+        self.scores, self.engine = scores, engine
+        self._names: list[str] = []
+
+    def build(self, names: Sequence[str], leaves: Sequence[Placeholder]) -> Program:
+        found = call_on_batch(self.scores, names, leaves)
+        self._names = list(found)
+        return Program(leaves, [as_node(node) for node in found.values()], engine=self.engine)
+
+    def __call__(self, batches: Any) -> dict[str, float]:
+        totals: NDArray[np.float64] | None = None
+        examples = 0
+        for batch in batches:
+            program, arrays = self.program(batch)
+            count = arrays[0].shape[0] if arrays[0].ndim else 1
+            values = np.array([float(value) for value in program(*arrays)]) * count
+            totals = values if totals is None else totals + values
+            examples += count
+        if totals is None:
+            raise ArgumentError("there is nothing to evaluate", mend="give at least one batch")
+        return dict(zip(self._names, (totals / examples).tolist(), strict=True))
+
+
+class PerExample(_ByShape):
+    """One result for each example, over batches, laid end to end.
+
+    >>> import chainrule as cr
+    >>> import numpy as np
+    >>> doubled = PerExample(lambda x: 2 * x)
+    >>> doubled([np.array([1.0, 2.0], "f"), np.array([6.0], "f")])
+    array([ 2.,  4., 12.], dtype=float32)
+    """
+
+    def __init__(self, function: Callable[..., Node], *, engine: str = DEFAULT_ENGINE) -> None:
+        super().__init__()
+        self.function, self.engine = function, engine
+
+    def build(self, names: Sequence[str], leaves: Sequence[Placeholder]) -> Program:
+        return Program(leaves, [as_node(call_on_batch(self.function, names, leaves))], engine=self.engine)
+
+    def __call__(self, batches: Any) -> Array:
+        found = []
+        for batch in batches:
+            program, arrays = self.program(batch)
+            found.append(program(*arrays)[0])
+        if not found:
+            raise ArgumentError("there is nothing to evaluate", mend="give at least one batch")
+        return np.concatenate(found)
