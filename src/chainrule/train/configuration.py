@@ -72,9 +72,12 @@ class TrainingOptions(Options):
 C = TypeVar("C", bound=Options)
 
 
-def resolve(kind: type[C], *, file: str | Path | None = None, settings: Iterable[str] = ()) -> C:
+def resolve(
+    kind: type[C], *, file: str | Path | None = None, settings: Iterable[str] = (), task: str | None = None
+) -> C:
     """The configuration of ``kind``: its defaults, then ``file`` (TOML), then ``section.key=value`` settings.
 
+    A file may name the ``task`` it is for, as those of run folders do; it must be the one given.
     Raises ``ConfigurationError`` naming the key, ``DataError`` for a file that is missing or no TOML.
 
     >>> class Example(Options):
@@ -88,6 +91,9 @@ def resolve(kind: type[C], *, file: str | Path | None = None, settings: Iterable
       mend:  did you mean training.epochs or training.batch?
     """
     tree = _read(file) if file is not None else {}
+    named = tree.pop("task", task)
+    if named != task:
+        raise ConfigurationError(f"the configuration is for the task {named!r}, not {task!r}", where=str(file))
     for setting in settings:
         key, value = _parse(setting)
         _put(tree, key, value)
@@ -95,13 +101,14 @@ def resolve(kind: type[C], *, file: str | Path | None = None, settings: Iterable
 
 
 def from_mapping(kind: type[C], tree: Mapping[str, Any]) -> C:
-    """The configuration that ``tree`` describes, checked."""
+    """The configuration that ``tree`` describes, checked; what it leaves out is as in ``kind()``."""
     known = _keys(kind)
     for key in _leaves(tree):
         if key not in known:
             raise ConfigurationError(f"there is no setting {key!r}", mend=_nearest(key, known))
     try:
-        return msgspec.convert(tree, kind)
+        # A section's defaults are those of the whole configuration, not those of the section's own class.
+        return msgspec.convert(_merged(to_mapping(kind()), tree), kind)
     except msgspec.ValidationError as error:
         what, _, path = str(error).partition(" - at ")
         key = path.strip("`").removeprefix("$.")
@@ -114,6 +121,15 @@ def to_mapping(config: Options) -> dict[str, Any]:
     """The configuration as plain dicts, for a TOML file."""
     found: dict[str, Any] = msgspec.to_builtins(config)
     return found
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        inner = merged.get(key)
+        both = isinstance(value, Mapping) and isinstance(inner, Mapping)
+        merged[key] = _merged(inner, value) if both else value  # type: ignore[arg-type]
+    return merged
 
 
 def _read(path: str | Path) -> dict[str, Any]:
