@@ -273,6 +273,19 @@ def test_a_loop_can_refuse_a_step_before_anything_is_replaced() -> None:
     assert not any(held.array.any() for name, held in optimizer.state.items() if "scale" not in name)
 
 
+def test_a_centered_variance_that_rounds_below_zero_is_zero() -> None:
+    """Under a constant gradient E[g²] - E[g]² tends to 0 and comes out negative for some."""
+    w = cr.variable(np.zeros(64, np.float32))
+    gradient = cr.constant(np.linspace(0.1, 3.0, 64, dtype=np.float32))
+    optimizer = RMSProp([w], rho=0.5, centered=True)
+    step = Stepper([], optimizer.updates([gradient]))
+    for _ in range(60):
+        step.run({})
+    squares, mean = optimizer.state["0.squares"].array, optimizer.state["0.mean"].array
+    assert (squares < mean * mean).any()
+    assert np.isfinite(w.array).all()
+
+
 @pytest.mark.parametrize("kind", [Adagrad, Adam, RMSProp, Adafactor, optim.Adadelta])
 def test_a_gradient_of_zeros_moves_nothing(kind: Callable[[list[Variable]], Optimizer]) -> None:
     matrix = cr.variable([[1.0, -2.0], [0.0, 0.5]])
