@@ -118,12 +118,13 @@ def intern(
 def located(error: ChainruleError, op: Op, inputs: Sequence[Node]) -> ChainruleError:
     """``error`` with the op, its inputs and the user's line added, if it does not name a place yet.
 
-    A leaf's own error is told as one of the function that was called: ``exp``, not ``constant``.
+    Where the function that was called is not the op's own it is named first: ``scatter_add: broadcast_to``.
     """
     if error.where is not None:
         return error
-    name = op.name if not isinstance(op, Leaf) else outermost_call(is_function) or op.name
-    lines = [f"{name}: {error.what}"]
+    called = outermost_call(is_function)
+    names = [op.name] if called is None else [called] if isinstance(op, Leaf) else [called, op.name]
+    lines = [f"{': '.join(dict.fromkeys(names))}: {error.what}"]
     lines += [
         f"  input {index}: {node.label}, shape {node.shape}, {node.dtype}, from {node.origin}"
         for index, node in enumerate(inputs)

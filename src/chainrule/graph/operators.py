@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .node import Node
 
-_FUNCTIONS: dict[str, Callable[..., Node]] = {}
+_FUNCTIONS: dict[str, Callable[..., Any]] = {}
 
 
-def register(name: str, function: Callable[..., Node]) -> None:
+def register(name: str, function: Callable[..., Any]) -> None:
     """Put ``function`` under ``name``; a name is given once."""
     if name in _FUNCTIONS:
         raise ValueError(f"the function {name!r} is already in the table")
@@ -29,4 +29,5 @@ def is_function(name: str) -> bool:
 
 def call(name: str, /, *arguments: Any, **keywords: Any) -> Node:
     """Call the function that the ops registered under ``name``."""
-    return _FUNCTIONS[name](*arguments, **keywords)
+    node: Node = _FUNCTIONS[name](*arguments, **keywords)
+    return node

@@ -468,6 +468,6 @@ def repeat(x: NodeLike, repeats: int | Sequence[int], axis: int | None = None) -
 
 for _function in (
     reshape, permute_dims, matrix_transpose, broadcast_to, expand_dims, squeeze, flip, roll, pad, concat,
-    stack, tile, repeat,
+    stack, split, tile, repeat,
 ):  # fmt: skip
     register(_function.__name__, _function)

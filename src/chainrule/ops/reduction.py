@@ -242,7 +242,9 @@ def std(x: NodeLike, axis: Axis = None, *, correction: float = 0.0, keepdims: bo
     >>> float(cr.std([1.0, 3.0]))
     1.0
     """
-    return call("sqrt", var(x, axis, correction=correction, keepdims=keepdims))
+    node = as_node(x)
+    axes = many_axes(axis, node.ndim, "std")
+    return call("sqrt", var(node, axes, correction=correction, keepdims=keepdims))
 
 
 def any(x: NodeLike, axis: Axis = None, *, keepdims: bool = False) -> Node:

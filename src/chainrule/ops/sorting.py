@@ -109,5 +109,5 @@ def top_k(x: NodeLike, k: int, axis: int = -1) -> tuple[Node, Node]:
     return take_along_axis(node, places, axis=number), places
 
 
-for _function in (argsort, sort):
+for _function in (argsort, sort, top_k):
     register(_function.__name__, _function)
