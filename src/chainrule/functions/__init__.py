@@ -19,6 +19,7 @@ from .activations import (
 from .attention import scaled_dot_product_attention
 from .convolution import conv1d, conv2d
 from .cross_entropy import cross_entropy, nll_loss
+from .dropout import dropout
 from .linear import bilinear, cosine_similarity, embedding, linear
 from .losses import (
     binary_cross_entropy_with_logits,
@@ -60,6 +61,7 @@ __all__ = [
     "conv2d",
     "cosine_similarity",
     "cross_entropy",
+    "dropout",
     "elu",
     "embedding",
     "gelu",

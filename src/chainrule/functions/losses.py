@@ -8,10 +8,10 @@ import numpy as np
 
 from ..errors import ArgumentError, ShapeError
 from ..graph import Constant, Node, NodeLike, apply, as_node, user_place
-from ..ops import Composite, abs, astype, greater, less_equal, log, sigmoid, sum, where
+from ..ops import Composite, abs, astype, exp, greater, less_equal, log, log1p, maximum, sigmoid, sum, where
 from ..ops.axes import one_axis
 from ..ops.elementwise import broadcast_shapes
-from .activations import relu, softplus
+from .activations import relu
 from .targets import Reduction, reduced, same_shape
 
 
@@ -21,15 +21,23 @@ class BinaryCrossEntropy(Composite):
     name = "binary_cross_entropy"
 
     def build(self, logits: Node, targets: Node, *weight: Node) -> Node:
-        missed = softplus(-logits)
-        return (1 - targets) * logits + (missed * (1 + (weight[0] - 1) * targets) if weight else missed)
+        missed, raised = _surprises(logits)
+        positive = targets * weight[0] if weight else targets
+        return positive * missed + (1 - targets) * raised
 
     def vjp(self, ct: Node, out: Node, logits: Node, targets: Node, *weight: Node) -> tuple[Node | None, ...]:
         # σ(z) - t would cancel where the answer is right; this form is exact in both tails.
+        missed, raised = _surprises(logits)
         positive = targets * weight[0] if weight else targets
         by_logits = (1 - targets) * sigmoid(logits) - positive * sigmoid(-logits)
-        by_targets = (weight[0] - 1) * softplus(-logits) - logits if weight else -logits
+        by_targets = (weight[0] * missed if weight else missed) - raised
         return ct * by_logits, ct * by_targets, *(None for _ in weight)
+
+
+def _surprises(logits: Node) -> tuple[Node, Node]:
+    """-log σ(z) and -log(1 - σ(z)), of one exponential."""
+    tail = log1p(exp(-abs(logits)))
+    return maximum(-logits, 0) + tail, maximum(logits, 0) + tail
 
 
 _BINARY_CROSS_ENTROPY = BinaryCrossEntropy()

@@ -49,8 +49,7 @@ def same_shape(what: str, **operands: NodeLike) -> list[Node]:
 
 
 def _shape_mend(names: list[str], shapes: list[Shape]) -> str:
-    longer = max(range(len(shapes)), key=lambda i: len(shapes[i]))
-    shorter = min(range(len(shapes)), key=lambda i: len(shapes[i]))
+    shorter, *_, longer = sorted(range(len(shapes)), key=lambda i: len(shapes[i]))
     a, b = shapes[longer], shapes[shorter]
     if len(a) == len(b) + 1:
         for axis in reversed(range(len(a))):
