@@ -281,7 +281,8 @@ REDUCTION = [
             x, axis=axis, include_initial=include_initial, dtype=np.int64 if x.dtype == np.int32 else x.dtype
         ),
         cases=cases(
-            ([(5,)], [{}, {"include_initial": True}]), ([(3, 4)], [{"axis": 0}, {"axis": -1}]), ([(0,)], [{}]),
+            ([(5,)], [{}, {"include_initial": True}]), ([(3, 4)], [{"axis": 0}, {"axis": -1}]),
+            ([(0,)], [{}]),
             ([(1,)], [{}]),
         ),
         result="counted", wrong=((np.ones((2, 2)),), (np.ones(2), 1)),
@@ -308,7 +309,8 @@ MOVEMENT = [
     ),
     moved(
         "permute_dims", np.permute_dims,
-        ([(2, 3, 4)], [{"axes": (2, 0, 1)}, {"axes": (0, 2, 1)}, {"axes": (-1, 1, 0)}]), ([()], [{"axes": ()}]),
+        ([(2, 3, 4)], [{"axes": (2, 0, 1)}, {"axes": (0, 2, 1)}, {"axes": (-1, 1, 0)}]),
+        ([()], [{"axes": ()}]),
         ([(0, 2)], [{"axes": (1, 0)}]), wrong=((np.ones((2, 3)), (0, 0)), (np.ones((2, 3)), (0,))),
     ),
     moved(
@@ -344,7 +346,7 @@ MOVEMENT = [
         ([(0, 2)], [{"widths": 1}]), dtypes=FLOATS, wrong=((np.ones(3), -1),),
     ),
     Row(
-        "concat", _several("concat"), lambda *arrays, axis=0: np.concatenate(arrays, axis), (REAL, REAL, REAL),
+        "concat", _several("concat"), lambda *arrays, axis=0: np.concatenate(arrays, axis), (REAL,) * 3,
         cases(
             ([(2, 3), (1, 3), (4, 3)], [{}]), ([(2, 3), (2, 0), (2, 1)], [{"axis": -1}]),
             ([(2,), (1, 3), ()], [{"axis": None}]),
@@ -568,7 +570,8 @@ INDEXING = [
     Row(
         "pick", cr.pick, lambda x, i: np.take_along_axis(x, np.asarray(i)[..., None], -1)[..., 0],
         (REAL, index(3, -3)),
-        cases(([(3,), ()], [{}]), ([(4, 3), (4,)], [{}]), ([(2, 2, 3), (2, 2)], [{}]), ([(0, 3), (0,)], [{}])),
+        cases(([(3,), ()], [{}]), ([(4, 3), (4,)], [{}]), ([(2, 2, 3), (2, 2)], [{}]),
+              ([(0, 3), (0,)], [{}])),
         ALL, wrong=((np.ones((2, 3)), [0, 1, 2]), (1.0, 0)),
     ),
     Row(
@@ -591,7 +594,9 @@ INDEXING = [
     ),
     Row(
         "sort", cr.sort,
-        lambda x, axis=-1, descending=False: np.flip(np.sort(x, axis), axis) if descending else np.sort(x, axis),
+        lambda x, axis=-1, descending=False: (
+            np.flip(np.sort(x, axis), axis) if descending else np.sort(x, axis)
+        ),
         cases=cases(([(3, 4)], [{}, {"axis": 0}, {"descending": True}]), ([(0,)], [{}]), ([(1,)], [{}])),
         wrong=((np.ones(3), 1),),
     ),
