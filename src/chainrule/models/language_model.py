@@ -71,11 +71,11 @@ class FeedForwardLanguageModel(nn.Module):
         batch, memory = words.shape
         if memory < self.memory:
             raise ArgumentError(f"the model looks {self.memory} words back and was given {memory}")
-        rows = self.embedding(words)
-        recent = slice_axis(rows, 1, memory - self.context, memory)
+        recent = self.embedding(slice_axis(words, 1, memory - self.context, memory))
         parts = [reshape(recent, (batch, -1))]
         if self.history:
-            parts.append(sum_(slice_axis(rows, 1, memory - self.history, memory) * self._weights(), axis=1))
+            older = self.embedding(slice_axis(words, 1, memory - self.history, memory))
+            parts.append(sum_(older * self._weights(), axis=1))
         e = self.dropout(concat(parts, axis=1), mode=mode)
         h = self.hidden_dropout(self.activation(self.hidden(e)), mode=mode)
         z = self.output(h)
