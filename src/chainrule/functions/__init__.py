@@ -1,9 +1,10 @@
 """Named functions of networks: activations, softmax, losses, convolution, pooling, normalisation, attention.
 
 May import: ops, graph and below.
-Start reading at ``softmax.py`` (composites) and ``cross_entropy.py`` (one with a derivative of its own).
+Start reading at ``softmax.py`` (composites, and derivatives of their own) and ``cross_entropy.py``.
 """
 
+from ..ops import sigmoid, sign, tanh
 from .activations import (
     ACTIVATIONS,
     elu,
@@ -88,7 +89,10 @@ __all__ = [
     "rms_norm",
     "scaled_dot_product_attention",
     "selu",
+    "sigmoid",
+    "sign",
     "silu",
     "softmax",
     "softplus",
+    "tanh",
 ]

@@ -8,37 +8,23 @@ words is a matrix with one column a filter, as the lectures draw it.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 from ..errors import ArgumentError, ShapeError
 from ..graph import Node, NodeLike, apply, user_place
 from ..ops import (
     Composite,
-    flip,
     matmul,
-    matrix_transpose,
-    overlap_add,
     pad,
     permute_dims,
     reshape,
     sliding_windows,
 )
 from ..ops.elementwise import promote_inputs
-from ..ops.movement import slice_axes
 from ..ops.windows import Numbers, Padding, geometry
 from .linear import with_bias
 
 Sizes = tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
-
-
-class _Geometry(NamedTuple):
-    """A convolution's attributes, one entry for each axis that windows slide along."""
-
-    stride: Sizes
-    dilation: Sizes
-    padding: Pairs
-    groups: int
 
 
 class Convolution(Composite):
@@ -47,30 +33,15 @@ class Convolution(Composite):
     def build(
         self, x: Node, weight: Node, *, stride: Sizes, dilation: Sizes, padding: Pairs, groups: int
     ) -> Node:
-        places = _Geometry(stride, dilation, padding, groups)
-        windows = _windows(x, weight.shape[:-2], places)
-        rows = matmul(_as_rows(windows, weight.ndim - 2, groups), _as_matrix(weight, groups))
+        kernel = weight.shape[:-2]
+        axes = _axes(x, len(kernel))
+        padded = pad(x, [*((0, 0) for _ in x.shape[: axes[0]]), *padding, (0, 0)])
+        windows = sliding_windows(padded, kernel, axis=axes, stride=stride, dilation=dilation)
+        rows = matmul(_as_rows(windows, len(kernel), groups), _as_matrix(weight, groups))
         if groups > 1:
             rows = permute_dims(rows, (1, 0, 2))
         lead = windows.shape[: x.ndim - 1]
         return reshape(rows, (*lead, weight.shape[-1]))
-
-    def vjp(self, ct: Node, out: Node, x: Node, weight: Node) -> tuple[Node | None, ...]:
-        places = _Geometry(**out.attributes)
-        groups, outputs = places.groups, weight.shape[-1]
-        rows = _as_rows(_windows(x, weight.shape[:-2], places), weight.ndim - 2, groups)
-        upstream = reshape(ct, (-1, outputs)) if ct.size else reshape(ct, (rows.shape[-2], outputs))
-        if groups > 1:
-            upstream = permute_dims(reshape(upstream, (rows.shape[1], groups, outputs // groups)), (1, 0, 2))
-        by_weight = matmul(matrix_transpose(rows), upstream)
-        if groups > 1:
-            by_weight = permute_dims(by_weight, (1, 0, 2))
-        by_weight = reshape(by_weight, weight.shape)
-        if all(step == 1 for step in places.stride):
-            return _turned(ct, x, weight, places), by_weight
-        return _put_back(
-            matmul(upstream, matrix_transpose(_as_matrix(weight, groups))), x, ct, weight, places
-        ), by_weight
 
 
 _CONVOLUTION = Convolution()
@@ -78,15 +49,6 @@ _CONVOLUTION = Convolution()
 
 def _axes(x: Node, count: int) -> tuple[int, ...]:
     return tuple(range(x.ndim - 1 - count, x.ndim - 1))
-
-
-def _windows(x: Node, kernel: Sizes, places: _Geometry) -> Node:
-    """(…, *windows, in, *kernel), of zeros outside ``x``."""
-    count = len(kernel)
-    padded = pad(x, [(0, 0)] * (x.ndim - 1 - count) + [*places.padding, (0, 0)])
-    return sliding_windows(
-        padded, kernel, axis=_axes(x, count), stride=places.stride, dilation=places.dilation
-    )
 
 
 def _as_rows(windows: Node, count: int, groups: int) -> Node:
@@ -107,54 +69,6 @@ def _as_matrix(weight: Node, groups: int) -> Node:
     if groups == 1:
         return reshape(weight, (size, outputs))
     return permute_dims(reshape(weight, (size, groups, outputs // groups)), (1, 0, 2))
-
-
-def _turned(ct: Node, x: Node, weight: Node, places: _Geometry) -> Node:
-    """∂L/∂x where every window is one step from the next: a convolution of ``ct`` with the turned kernel."""
-    count, groups = weight.ndim - 2, places.groups
-    inputs, outputs = weight.shape[-2:]
-    kernel = weight.shape[:-2]
-    turned = reshape(flip(weight, axis=tuple(range(count))), (*kernel, inputs, groups, outputs // groups))
-    turned = permute_dims(turned, (*range(count), count + 2, count + 1, count))
-    turned = reshape(turned, (*kernel, outputs // groups, groups * inputs))
-    padding, cut = [], {}
-    for axis, size, dilation, (before, _) in zip(
-        _axes(x, count), kernel, places.dilation, places.padding, strict=True
-    ):
-        front = (size - 1) * dilation - before
-        back = x.shape[axis] + before - ct.shape[axis]
-        cut[axis] = slice(max(-front, 0), ct.shape[axis] + min(back, 0))  # windows on padding alone
-        padding.append((max(front, 0), max(back, 0)))
-    ones = (1,) * count
-    return apply(
-        _CONVOLUTION,
-        slice_axes(ct, cut),
-        turned,
-        stride=ones,
-        dilation=places.dilation,
-        padding=tuple(padding),
-        groups=groups,
-    )
-
-
-def _put_back(rows: Node, x: Node, ct: Node, weight: Node, places: _Geometry) -> Node:
-    """∂L/∂x from the gradient of each window: windows added up where they were read."""
-    count, groups = weight.ndim - 2, places.groups
-    kernel, lead, channels = weight.shape[:-2], ct.shape[:-1], x.shape[-1]
-    if groups > 1:
-        size = math.prod(kernel)
-        rows = permute_dims(reshape(rows, (groups, rows.shape[1], size, channels // groups)), (1, 2, 0, 3))
-    windows = reshape(rows, (*lead, *kernel, channels))
-    first = len(lead)
-    windows = permute_dims(windows, (*range(first), first + count, *range(first, first + count)))
-    axes = _axes(x, count)
-    lengths = [x.shape[axis] + sum(pair) for axis, pair in zip(axes, places.padding, strict=True)]
-    padded = overlap_add(windows, lengths, axis=axes, stride=places.stride, dilation=places.dilation)
-    inner = {
-        axis: slice(before, before + x.shape[axis])
-        for axis, (before, _) in zip(axes, places.padding, strict=True)
-    }
-    return slice_axes(padded, inner)
 
 
 def _convolve(

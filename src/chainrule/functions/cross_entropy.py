@@ -1,4 +1,8 @@
-"""Cross-entropy and negative log-likelihood: the losses of classifiers and language models."""
+"""Cross-entropy and negative log-likelihood: the losses of classifiers and language models.
+
+Neither writes a derivative of its own: that of the parts is ``softmax - onehot`` already, from the very
+exponentials of the forward pass, in as many passes over memory as a rule by hand would take.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +14,13 @@ from ..graph import Node, NodeLike, apply, as_node, user_place
 from ..ops import (
     Composite,
     astype,
-    broadcast_to,
-    expand_dims,
     log,
+    matmul,
     mean,
     not_equal,
     permute_dims,
     pick,
-    reshape,
-    scatter_along_axis,
+    squeeze,
     sum,
     take,
     where,
@@ -83,6 +85,7 @@ class CrossEntropy(Composite):
         label_smoothing: float,
         reduction: str,
     ) -> Node:
+        # Shifted scores are at most 0 and log_total at least 0, so no difference below cancels.
         last = (logits.ndim - 1,)
         scores = shifted(logits, last)
         log_total = log(exponentials(logits, last)[1])
@@ -90,54 +93,23 @@ class CrossEntropy(Composite):
         if is_float(targets.dtype):
             wanted = _smoothed(targets, label_smoothing)
             wanted = wanted if weight is None else wanted * weight
-            return _reduce(sum(wanted * (log_total - scores), axis=-1), None, reduction)
+            losses = squeeze(log_total, -1) * sum(wanted, axis=-1) - sum(wanted * scores, axis=-1)
+            return _reduce(losses, None, reduction)
         labels = _labels(targets, weight, logits.shape[-1], ignore_index, self.name)
-        losses = reshape(log_total, targets.shape) - pick(scores, labels.classes)
+        log_total = squeeze(log_total, -1)
+        losses = log_total - pick(scores, labels.classes)
         if labels.weight is not None:
             losses = losses * labels.weight
         if label_smoothing:
-            everywhere = log_total - scores if weight is None else (log_total - scores) * weight
-            losses = (1 - label_smoothing) * losses + label_smoothing * mean(everywhere, axis=-1)
+            losses = (1 - label_smoothing) * losses + label_smoothing * _even(scores, log_total, weight)
         return _reduce(losses, labels, reduction)
 
-    def vjp(
-        self, ct: Node, out: Node, logits: Node, targets: Node, *weights: Node
-    ) -> tuple[Node | None, ...]:
-        """(total·softmax - wanted)·upstream for each example, ``wanted`` being its target distribution."""
-        smoothing, reduction = out.attributes["label_smoothing"], out.attributes["reduction"]
-        classes, last = logits.shape[-1], logits.ndim - 1
-        powers, total = exponentials(logits, (last,))
-        weight = weights[0] if weights else None
-        if is_float(targets.dtype):
-            wanted = _smoothed(targets, smoothing)
-            wanted = wanted if weight is None else wanted * weight
-            upstream = _upstream(ct, targets.size // classes if classes else 0, reduction)
-            by_logits = powers * (sum(wanted, axis=-1, keepdims=True) * upstream / total) - wanted * upstream
-            surprise = log(total) - shifted(logits, (last,))
-            surprise = surprise if weight is None else surprise * weight
-            return by_logits, surprise * (upstream * (1 - smoothing)), *(None for _ in weights)
-        labels = _labels(targets, weight, classes, out.attributes["ignore_index"], self.name)
-        upstream = _upstream(ct, _divisor(labels, logits), reduction)
-        at_class = upstream if labels.weight is None else upstream * expand_dims(labels.weight, last)
-        in_all = at_class
-        if smoothing:
-            at_class = (1 - smoothing) * at_class
-            in_all = at_class + smoothing * upstream * (1 if weight is None else mean(weight))
-        at_class = broadcast_to(at_class, (*logits.shape[:-1], 1))
-        scattered = scatter_along_axis(at_class, expand_dims(labels.classes, last), last, classes)
-        by_logits = powers * (in_all / total) - scattered
-        if smoothing:
-            by_logits = by_logits - (smoothing / classes) * upstream * (1 if weight is None else weight)
-        if labels.keep is not None:
-            by_logits = where(expand_dims(labels.keep, last), by_logits, 0)
-        return by_logits, None, *(None for _ in weights)
 
-
-def _upstream(ct: Node, divisor: Node | int, reduction: str) -> Node:
-    """What reaches the loss of each example, to broadcast against (…, C)."""
-    if reduction == "none":
-        return expand_dims(ct, ct.ndim)
-    return ct if reduction == "sum" else ct / divisor
+def _even(scores: Node, log_total: Node, weight: Node | None) -> Node:
+    """The loss against all classes alike, each with its weight."""
+    if weight is None:
+        return log_total - mean(scores, axis=-1)
+    return log_total * mean(weight) - matmul(scores, weight) / scores.shape[-1]
 
 
 class NllLoss(Composite):
@@ -175,7 +147,7 @@ def cross_entropy(
     - ``ignore_index``: examples with this target count for nothing (indices only);
     - ``label_smoothing`` ε: targets become (1 - ε)·target + ε/C (Szegedy et al., 2016);
     - ``class_weights`` of shape (C,): each class's loss times its weight; the mean over index targets
-      then divides by the total weight of the targets.  No gradient flows to them;
+      then divides by the total weight of the targets;
     - ``reduction``: ``"mean"`` over the examples that count (NaN if there are none), ``"sum"``, or
       ``"none"`` for one loss an example.
 

@@ -50,11 +50,6 @@ class LogSoftmax(Composite):
     def build(self, x: Node, *, axis: Axes) -> Node:
         return shifted(x, axis) - log(exponentials(x, axis)[1])
 
-    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
-        axis = out.attributes["axis"]
-        powers, total = exponentials(x, axis)
-        return (ct - powers * (sum(ct, axis=axis, keepdims=True) / total),)
-
 
 class LogSumExp(Composite):
     """``log Σ exp(xᵢ)`` over axes, also where all elements are -∞ or one is ∞."""
