@@ -8,7 +8,21 @@
 (-10.0, -2.0, -4.0, 5.0)
 """
 
-from . import diagnose, differentiate, engines, errors, functions, graph, ops, optim
+from . import (
+    data,
+    diagnose,
+    differentiate,
+    engines,
+    errors,
+    functions,
+    graph,
+    models,
+    nn,
+    ops,
+    optim,
+    tasks,
+    train,
+)
 from .compile import Program, compile
 from .diagnose import check_gradients
 from .differentiate import gradients, why_no_gradient
@@ -19,5 +33,4 @@ from .functions import *  # noqa: F403
 from .graph import Node, Op, Placeholder, Variable, constant, format_graph, placeholder, variable
 from .ops import *  # noqa: F403
 from .transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
-
-__version__ = "0.1.0"
+from .version import __version__

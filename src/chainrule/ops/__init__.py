@@ -49,14 +49,12 @@ from .movement import (
     broadcast_to,
     concat,
     expand_dims,
-    flip,
     matrix_transpose,
     pad,
     permute_dims,
     repeat,
     reshape,
     roll,
-    slice_axis,
     split,
     squeeze,
     stack,
@@ -77,6 +75,7 @@ from .reduction import (
     var,
 )
 from .rounding import ceil, clip, floor, round
+from .slicing import flip, slice_axis
 from .sorting import argsort, sort, top_k
 from .transcendental import (
     arccos,

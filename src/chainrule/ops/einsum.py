@@ -16,8 +16,9 @@ from .axes import one_axis
 from .casts import cast
 from .composite import Composite
 from .contraction import matmul, operands_of
-from .movement import permute_dims, reshape, slice_axis
+from .movement import permute_dims, reshape
 from .reduction import sum as sum_
+from .slicing import slice_axis
 
 Term = tuple[Node, str]
 """An operand and its axes, one letter each."""

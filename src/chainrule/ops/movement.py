@@ -10,15 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import namespace
 from ..dtypes import DType, of_weak_scalar
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..graph import Axis, Node, NodeLike, Op, Shape, apply, as_node, call, constant, register, user_place
 from .axes import many_axes, one_axis
 from .elementwise import promote_inputs
-
-Slices = tuple[tuple[int, int, int], ...]
-"""For each axis first index, number of elements and step (which may be negative)."""
+from .slicing import slice_axis, take_slices
 
 
 class Movement(Op):
@@ -80,32 +77,6 @@ class BroadcastTo(Movement):
         return (ct,)  # the sweep sums over the stretched axes
 
 
-class Slice(Movement):
-    """Every so many elements of each axis, forwards or backwards."""
-
-    def infer(self, x: Node, *, slices: Slices) -> tuple[Shape, DType]:
-        return tuple([count for _, count, _ in slices]), x.dtype
-
-    def forward(self, xp: Any, x: Any, *, slices: Slices) -> Any:
-        return x[python_slices(slices)]
-
-    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
-        return (apply(_EMBED, ct, slices=out.attributes["slices"], shape=x.shape),)
-
-
-class Embed(Movement):
-    """Zeros, with the input put where a slice would read it: the adjoint of :class:`Slice`."""
-
-    def infer(self, x: Node, *, slices: Slices, shape: Shape) -> tuple[Shape, DType]:
-        return shape, x.dtype
-
-    def forward(self, xp: Any, x: Any, *, slices: Slices, shape: Shape) -> Any:
-        return namespace.place(xp, x, python_slices(slices), shape)
-
-    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
-        return (apply(_SLICE, ct, slices=out.attributes["slices"]),)
-
-
 class Pad(Movement):
     """A border of one value around the array."""
 
@@ -120,7 +91,7 @@ class Pad(Movement):
         inner = [
             (before, size, 1) for size, (before, _) in zip(x.shape, out.attributes["widths"], strict=True)
         ]
-        return (apply(_SLICE, ct, slices=tuple(inner)),)
+        return (take_slices(ct, tuple(inner)),)
 
 
 class Roll(Movement):
@@ -170,17 +141,8 @@ class Concat(Movement):
         return tuple(found)
 
 
-_RESHAPE, _PERMUTE_DIMS, _BROADCAST_TO, _ROLL = Reshape(), PermuteDims(), BroadcastTo(), Roll()
-_SLICE, _EMBED, _PAD, _CONCAT = Slice(), Embed(), Pad(), Concat()
-
-
-def python_slices(slices: Slices) -> tuple[slice, ...]:
-    """The slices as Python writes them; a backward one that ends at the first element stops at None."""
-    found = []
-    for start, count, step in slices:
-        stop = start + count * step
-        found.append(slice(start, None if stop < 0 else stop, step) if count else slice(0, 0))
-    return tuple(found)
+_RESHAPE, _PERMUTE_DIMS, _BROADCAST_TO = Reshape(), PermuteDims(), BroadcastTo()
+_ROLL, _PAD, _CONCAT = Roll(), Pad(), Concat()
 
 
 def reshape(x: NodeLike, shape: int | Sequence[int]) -> Node:
@@ -287,42 +249,6 @@ def squeeze(x: NodeLike, axis: Axis = None) -> Node:
             mend="index it (x[:, 0]) or reduce it (x.sum(axis=…))",
         )
     return reshape(node, [size for number, size in enumerate(node.shape) if number not in axes])
-
-
-def slice_axis(x: NodeLike, axis: int, start: int | None, stop: int | None, step: int | None = None) -> Node:
-    """``x[start:stop:step]`` along one axis, with Python's meaning of all three.
-
-    >>> import chainrule as cr
-    >>> slice_axis([0.0, 1.0, 2.0, 3.0], 0, None, None, -2).value
-    array([3., 1.], dtype=float32)
-    """
-    node = as_node(x)
-    number = one_axis(axis, node.ndim, "slice")
-    return slice_axes(node, {number: slice(start, stop, step)})
-
-
-def slice_axes(x: Node, wanted: dict[int, slice]) -> Node:
-    """Slices along several axes at once; axes not named stay whole."""
-    slices: list[tuple[int, int, int]] = []
-    for axis, size in enumerate(x.shape):
-        try:
-            indices = range(size)[wanted[axis]] if axis in wanted else range(size)
-        except ValueError:
-            raise ArgumentError("a slice's step cannot be zero", where=user_place()) from None
-        slices.append((indices.start, len(indices), indices.step) if len(indices) else (0, 0, 1))
-    whole = all(item == (0, size, 1) for item, size in zip(slices, x.shape, strict=True))
-    return x if whole else apply(_SLICE, x, slices=tuple(slices))
-
-
-def flip(x: NodeLike, axis: Axis = None) -> Node:
-    """The elements of ``axis`` (or several, or all) in reverse order.
-
-    >>> import chainrule as cr
-    >>> cr.flip([1.0, 2.0, 3.0]).value
-    array([3., 2., 1.], dtype=float32)
-    """
-    node = as_node(x)
-    return slice_axes(node, {number: slice(None, None, -1) for number in many_axes(axis, node.ndim, "flip")})
 
 
 def roll(x: NodeLike, shift: int | Sequence[int], axis: Axis = None) -> Node:
@@ -467,7 +393,7 @@ def repeat(x: NodeLike, repeats: int | Sequence[int], axis: int | None = None) -
 
 
 for _function in (
-    reshape, permute_dims, matrix_transpose, broadcast_to, expand_dims, squeeze, flip, roll, pad, concat,
+    reshape, permute_dims, matrix_transpose, broadcast_to, expand_dims, squeeze, roll, pad, concat,
     stack, split, tile, repeat,
 ):  # fmt: skip
     register(_function.__name__, _function)

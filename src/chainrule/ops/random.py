@@ -27,7 +27,8 @@ from .comparison import greater_equal, less, where
 from .composite import Composite
 from .elementwise import broadcast_shapes
 from .indexing import take
-from .movement import reshape, slice_axis, stack
+from .movement import reshape, stack
+from .slicing import slice_axis
 from .sorting import argsort
 from .transcendental import cos, log, sin
 

@@ -17,7 +17,8 @@ from ..errors import DTypeError, ShapeError
 from ..graph import Axis, Node, NodeLike, Op, Shape, apply, as_node, call, constant, register, user_place
 from .axes import many_axes, one_axis, without
 from .casts import astype, cast
-from .movement import broadcast_to, concat, expand_dims, flip, permute_dims, reshape, slice_axis
+from .movement import broadcast_to, concat, expand_dims, permute_dims, reshape
+from .slicing import flip, slice_axis
 
 
 class Reduction(Op):

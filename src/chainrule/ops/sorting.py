@@ -15,7 +15,7 @@ from ..errors import ArgumentError
 from ..graph import Node, NodeLike, Op, Shape, apply, as_node, register, user_place
 from .axes import one_axis
 from .indexing import scatter_along_axis, take_along_axis
-from .movement import slice_axis
+from .slicing import slice_axis
 
 
 class ArgSort(Op):
