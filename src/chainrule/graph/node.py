@@ -216,11 +216,20 @@ class Node:
     def __and__(self, other: NodeLike) -> Node:
         return call("logical_and", self, other)
 
+    def __rand__(self, other: NodeLike) -> Node:
+        return call("logical_and", other, self)
+
     def __or__(self, other: NodeLike) -> Node:
         return call("logical_or", self, other)
 
+    def __ror__(self, other: NodeLike) -> Node:
+        return call("logical_or", other, self)
+
     def __xor__(self, other: NodeLike) -> Node:
         return call("logical_xor", self, other)
+
+    def __rxor__(self, other: NodeLike) -> Node:
+        return call("logical_xor", other, self)
 
     def __invert__(self) -> Node:
         return call("logical_not", self)
