@@ -134,6 +134,11 @@ def test_targets_may_be_nodes_of_either_integer_type(dtype: str) -> None:
     assert float(cr.evaluate(loss, feed={t: [0, 2]})) == pytest.approx(np.log(3), rel=1e-6)
 
 
+def test_labels_may_be_stored_in_a_byte() -> None:
+    stored = [cr.cross_entropy(LOGITS, LABELS.astype(kind)).value for kind in ("uint8", "int16", "int64")]
+    assert stored[0] == stored[1] == stored[2]
+
+
 def test_a_single_example_without_a_batch() -> None:
     assert float(cr.cross_entropy([0.0, 0.0], 1)) == pytest.approx(np.log(2), rel=1e-6)
 

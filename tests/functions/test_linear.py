@@ -80,7 +80,7 @@ def test_the_padding_row_is_read_but_receives_no_gradient() -> None:
 
 @pytest.mark.parametrize("bad", [5, -1])
 def test_a_word_outside_the_table_is_named_when_written_and_when_run(bad: int) -> None:
-    message = rf"embedding: the index {bad} at \[1, 0\] is not one of the 5 classes"
+    message = rf"embedding: the index {bad} at \[1, 0\] is not one of the 5 rows"
     with pytest.raises(IndexRangeError, match=message):
         cr.embedding([[0, 1], [bad, 9]], TABLE)
     words = cr.placeholder((2, 2), "int32", name="words")
@@ -91,7 +91,9 @@ def test_a_word_outside_the_table_is_named_when_written_and_when_run(bad: int) -
 
 def test_embedding_takes_integers_and_a_matrix() -> None:
     with pytest.raises(DTypeError, match="integers, not float32"):
-        cr.embedding([0.0], TABLE)
+        cr.embedding([0.5], TABLE)
+    assert cr.embedding([], TABLE).shape == (0, 3)
+    np.testing.assert_array_equal(cr.embedding(np.array([4], np.uint8), TABLE).value, TABLE[4:])
     with pytest.raises(ShapeError, match="a table of shape"):
         cr.embedding([0], TABLE[0])
 

@@ -174,7 +174,7 @@ def conv2d(
 
     >>> import chainrule as cr
     >>> image = cr.constant([[[1.0], [2.0]], [[3.0], [4.0]]])
-    >>> cr.conv2d(image, cr.ops.reshape([1.0, 0.0, 0.0, 1.0], (2, 2, 1, 1))).value
+    >>> cr.conv2d(image, cr.reshape([1.0, 0.0, 0.0, 1.0], (2, 2, 1, 1))).value
     array([[[5.]]], dtype=float32)
     """
     return _convolve("conv2d", 2, x, weight, bias, stride, padding, dilation, groups)

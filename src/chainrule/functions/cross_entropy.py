@@ -27,7 +27,7 @@ from ..ops import (
 )
 from ..ops.axes import one_axis
 from .softmax import as_float, exponentials, shifted
-from .targets import Reduction, check_reduction, class_indices, in_range
+from .targets import Reduction, as_targets, check_reduction, class_indices, in_range
 
 
 class _Labels(NamedTuple):
@@ -161,7 +161,7 @@ def cross_entropy(
            [ 0.25  , -0.25  ]], dtype=float32))
     """
     what = "cross_entropy"
-    scores, wanted = as_float(logits), as_node(targets)
+    scores, wanted = as_float(logits), as_targets(targets, what)
     if not 0 <= label_smoothing <= 1:
         raise ArgumentError(
             f"{what}: label_smoothing={label_smoothing} is outside [0, 1]", where=user_place()
@@ -210,7 +210,7 @@ def nll_loss(
     """
     what = "nll_loss"
     scores, _ = _classes_last(as_float(log_probabilities), axis, what)
-    wanted = _indices(as_node(targets), scores, ignore_index, what)
+    wanted = _indices(as_targets(targets, what), scores, ignore_index, what)
     return apply(
         _NLL_LOSS,
         scores,
@@ -246,7 +246,7 @@ def _indices(targets: Node, scores: Node, ignore_index: int | None, what: str) -
             where=user_place(),
             mend=mend,
         )
-    return class_indices(targets, scores.shape[-1], what, ignore_index)
+    return class_indices(targets, scores.shape[-1], what, ignore=ignore_index)
 
 
 def _probabilities(targets: Node, logits: Node, position: int) -> Node:

@@ -103,13 +103,14 @@ def embedding(indices: NodeLike, table: NodeLike, padding_index: int | None = No
         raise ShapeError(
             f"embedding: a table of shape {rows.shape}; (words, dimensions) is needed", where=user_place()
         )
-    places = in_range(class_indices(indices, rows.shape[0], "embedding"), rows.shape[0], "embedding")
+    count = rows.shape[0]
+    places = in_range(class_indices(indices, count, "embedding", "rows"), count, "embedding", "rows")
     found = take(rows, places, axis=0)
     if padding_index is None:
         return found
-    if not 0 <= padding_index < rows.shape[0]:
+    if not 0 <= padding_index < count:
         raise ArgumentError(
-            f"embedding: padding_index={padding_index} is not a row of a table of {rows.shape[0]}",
+            f"embedding: padding_index={padding_index} is not a row of a table of {count}",
             where=user_place(),
         )
     real = expand_dims(not_equal(places, int(padding_index)), places.ndim)

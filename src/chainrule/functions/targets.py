@@ -6,11 +6,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..dtypes import DType, is_integer
-from ..errors import ArgumentError, DTypeError, IndexRangeError, ShapeError
+from ..dtypes import DType
+from ..errors import ArgumentError, IndexRangeError, ShapeError
 from ..graph import Constant, Node, NodeLike, Op, Shape, apply, as_node, user_place
 from ..ops import mean, sum
 from ..ops.elementwise import promote_inputs
+from ..ops.indexing import as_indices
 
 Reduction = Literal["mean", "sum", "none"]
 """What becomes of the examples' losses: their mean, their sum, or all of them."""
@@ -63,19 +64,19 @@ def _shape_mend(names: list[str], shapes: list[Shape]) -> str:
 
 
 class ClassIndex(Op):
-    """Indices as they are, each held to ``0 … classes-1``.
+    """Indices as they are, each held to ``0 … count-1``.
 
     Reading at -1 means the last place elsewhere; as a class or a word it is a mistake.
     """
 
     name = "class_index"
 
-    def infer(self, indices: Node, *, classes: int, what: str) -> tuple[Shape, DType]:
+    def infer(self, indices: Node, *, count: int, what: str, of: str) -> tuple[Shape, DType]:
         return indices.shape, indices.dtype
 
-    def forward(self, xp: Any, indices: Any, *, classes: int, what: str) -> Any:
+    def forward(self, xp: Any, indices: Any, *, count: int, what: str, of: str) -> Any:
         if isinstance(indices, np.ndarray | np.generic):
-            check_range(np.asarray(indices), classes, what, None, None)
+            check_range(np.asarray(indices), count, what, of)
         return indices
 
     def vjp(self, ct: Node, out: Node, indices: Node) -> tuple[Node | None, ...]:
@@ -83,46 +84,53 @@ class ClassIndex(Op):
 
 
 _CLASS_INDEX = ClassIndex()
+_MENDS = {
+    "classes": "examples that do not count are left out with ignore_index=",
+    "rows": "the table is too short, or the indices come from another vocabulary",
+}
 
 
-def check_range(indices: Any, classes: int, what: str, ignore: int | None, where: str | None) -> None:
-    """Raise ``IndexRangeError`` for the first index outside ``0 … classes-1`` that is not ignored."""
-    if not indices.size or (ignore is None and indices.min() >= 0 and indices.max() < classes):
+def check_range(
+    indices: Any, count: int, what: str, of: str, *, ignore: int | None = None, where: str | None = None
+) -> None:
+    """Raise ``IndexRangeError`` for the first index outside ``0 … count-1`` that is not ``ignore``."""
+    if not indices.size or (indices.min() >= 0 and indices.max() < count):
         return
-    bad = (indices < 0) | (indices >= classes)
+    bad = (indices < 0) | (indices >= count)
     if ignore is not None:
         bad &= indices != ignore
     if bad.any():
         place = tuple([int(i) for i in np.argwhere(bad)[0]])
         at = f" at {list(place)}" if place else ""
         raise IndexRangeError(
-            f"{what}: the index {indices[place]}{at} is not one of the {classes} classes",
+            f"{what}: the index {indices[place]}{at} is not one of the {count} {of}",
             where=where,
-            mend=f"classes run from 0 to {classes - 1}; padding is left out with ignore_index="
-            if what != "embedding"
-            else f"rows run from 0 to {classes - 1}: the table is too short, or the vocabulary another",
+            mend=f"{of} run from 0 to {count - 1}; {_MENDS[of]}",
         )
 
 
-def class_indices(indices: NodeLike, classes: int, what: str, ignore: int | None = None) -> Node:
-    """``indices`` as integer nodes, checked against ``classes``: constants now, others when computed.
+def as_targets(value: NodeLike, what: str) -> Node:
+    """Targets as a node; NumPy's narrow integers, in which labels are often stored, become int64."""
+    if not isinstance(value, Node) and np.asarray(value).dtype.kind in "iu":
+        return as_indices(value, what)
+    return as_node(value)
 
-    Only checks what is known now; :func:`in_range` puts the check into the graph.
+
+def class_indices(
+    indices: NodeLike, count: int, what: str, of: str = "classes", ignore: int | None = None
+) -> Node:
+    """``indices`` as a node of integers; those known already are checked where they are written.
+
+    :func:`in_range` puts the check of the others into the graph.
     """
-    node = as_node(indices)
-    if not is_integer(node.dtype):
-        raise DTypeError(
-            f"{what}: class indices are integers, not {node.dtype}",
-            where=user_place(),
-            mend="convert first: .astype('int64')",
-        )
+    node = as_indices(indices, what)
     if isinstance(node, Constant):
-        check_range(node.array, classes, what, ignore, user_place())
+        check_range(node.array, count, what, of, ignore=ignore, where=user_place())
     return node
 
 
-def in_range(indices: Node, classes: int, what: str) -> Node:
+def in_range(indices: Node, count: int, what: str, of: str = "classes") -> Node:
     """The indices, checked when they are computed; constants have been by :func:`class_indices`."""
-    return (
-        indices if isinstance(indices, Constant) else apply(_CLASS_INDEX, indices, classes=classes, what=what)
-    )
+    if isinstance(indices, Constant):
+        return indices
+    return apply(_CLASS_INDEX, indices, count=count, what=what, of=of)
