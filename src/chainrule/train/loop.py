@@ -12,6 +12,7 @@ from ..errors import ArgumentError
 from ..nn import Module
 from ..optim import Optimizer, ReduceOnPlateau
 from .early_stopping import EarlyStopping
+from .interrupts import HeldInterrupt
 from .progress import Reporter, Silent
 from .run_folder import RunFolder
 from .step import Batch, Loss, TrainingStep, batch_arrays
@@ -98,19 +99,21 @@ class Training:
         self._saved = time.perf_counter()
 
     def run(self) -> Result:
-        """Train until the epochs are done, patience has run out, or time has; then hold the best weights."""
+        """Train until the epochs are done, patience has run out, or time has; then hold the best weights.
+
+        Ctrl-C takes effect between two steps, where everything is whole, and saves the state first.
+        """
         at = self.position
         self.reporter.start(self.settings.epochs, len(self.data), at.epoch * len(self.data) + at.batch)
         try:
-            while (stopped := self._why_stop()) is None:
-                self._epoch()
-        except KeyboardInterrupt:
-            self.save()  # between two steps everything is whole: the run can go on from here
-            raise
+            with HeldInterrupt() as interrupt:
+                while (stopped := self._why_stop()) is None:
+                    self._epoch(interrupt)
         finally:
             self.reporter.stop()
         best = self._restore_best()
         if self.folder is not None:
+            self.folder.write_metrics(at.records)
             self.folder.write_manifest({"stopped": stopped, "epochs": at.epoch, "best": best})
         return Result(at.records, stopped, best)
 
@@ -122,7 +125,7 @@ class Training:
         limit = self.settings.max_seconds
         return "time" if limit is not None and self.position.seconds >= limit else None
 
-    def _epoch(self) -> None:
+    def _epoch(self, interrupt: HeldInterrupt) -> None:
         at = self.position
         since = time.perf_counter()
         for batch in self.data.epoch(at.epoch, at.batch):
@@ -134,11 +137,13 @@ class Training:
             at.batch += 1
             self.reporter.step(at.epoch + 1, at.loss_sum / at.examples)
             now = time.perf_counter()
-            if now - self._saved > self.settings.checkpoint_seconds and at.batch < len(self.data):
+            due = now - self._saved > self.settings.checkpoint_seconds and at.batch < len(self.data)
+            if due or interrupt.noted:
                 at.epoch_seconds += now - since
                 at.seconds += now - since
                 since = now
                 self.save()
+                interrupt.check()
         self._finish_epoch(since)
 
     def _finish_epoch(self, since: float) -> None:
@@ -180,7 +185,8 @@ class Training:
     def _keep_best(self, record: Mapping[str, Any]) -> None:
         self._best = self.model.state_dict()
         if self.folder is not None:
-            self.folder.save_model(self._best, dict(record))
+            # Without the time taken: the same run leaves the same bytes.
+            self.folder.save_model(self._best, {k: v for k, v in record.items() if k != "seconds"})
 
     def _restore_best(self) -> dict[str, Any]:
         best = [record for record in self.position.records if record["best"]]
@@ -245,7 +251,7 @@ def fit(
     >>> x = np.linspace(-1, 1, 64, dtype="float32")[:, None]
     >>> line = cr.nn.Linear(1, 1, seed=0)
     >>> def loss(x, y, mode):
-    ...     return cr.mse(line(x), y)
+    ...     return cr.mse_loss(line(x), y)
     >>> data = cr.data.Batches((x, 3 * x + 1), 16, seed=0)
     >>> result = cr.train.fit(line, loss, data, cr.optim.SGD(line.parameters(), 0.1),
     ...                       settings=cr.train.Settings(epochs=100))
