@@ -17,11 +17,13 @@ from ..data import write_atomically
 from ..errors import RunFolderError
 
 Arrays = dict[str, NDArray[Any]]
+_ABOUT = "chainrule"
+"""The key of the file's metadata."""
 
 
-def digest(arrays: Mapping[str, NDArray[Any]]) -> str:
-    """A SHA-256 over names, dtypes, shapes and bytes."""
-    total = hashlib.sha256()
+def digest(arrays: Mapping[str, NDArray[Any]], notes: str = "") -> str:
+    """A SHA-256 over names, dtypes, shapes and bytes, and over the notes."""
+    total = hashlib.sha256(notes.encode())
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         total.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
@@ -32,8 +34,10 @@ def digest(arrays: Mapping[str, NDArray[Any]]) -> str:
 def save_tensors(path: Path, arrays: Mapping[str, NDArray[Any]], notes: Mapping[str, Any]) -> None:
     """Write ``arrays`` and ``notes`` (JSON) to ``path``, through a temporary name."""
     plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    metadata = {"format": "chainrule", "digest": digest(plain), "notes": json.dumps(notes)}
-    write_atomically(path, save(plain, metadata=metadata))
+    text = json.dumps(notes)
+    # One entry, since several are written in an order that differs from process to process.
+    about = json.dumps({"digest": digest(plain, text), "notes": text})
+    write_atomically(path, save(plain, metadata={_ABOUT: about}))
 
 
 def load_tensors(path: Path) -> tuple[Arrays, dict[str, Any]]:
@@ -47,14 +51,21 @@ def load_tensors(path: Path) -> tuple[Arrays, dict[str, Any]]:
         )
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
+            about = json.loads((file.metadata() or {})[_ABOUT])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
-        notes = json.loads(metadata.get("notes", "{}"))
-    except (SafetensorError, ValueError, OSError) as error:
+        text, written = about["notes"], about["digest"]
+        notes = json.loads(text)
+    except KeyError:
+        raise RunFolderError(
+            f"{path.name} does not say what was written to it",
+            where=str(path),
+            mend="restore it, or train again",
+        ) from None
+    except (SafetensorError, ValueError, TypeError, OSError) as error:
         raise RunFolderError(
             f"{path.name} is damaged: {error}", where=str(path), mend="restore it, or train again"
         ) from None
-    if "digest" in metadata and metadata["digest"] != digest(arrays):
+    if written != digest(arrays, text):
         raise RunFolderError(
             f"{path.name} does not hold what was written to it",
             where=str(path),
