@@ -28,19 +28,26 @@ class Reporter(Protocol):
 
 
 def describe(record: Mapping[str, Any]) -> str:
-    """An epoch's record in one line.
+    """An epoch's record in one line, of at most 80 columns for a handful of scores.
 
-    >>> describe({"epoch": 3, "loss": 1.25, "validation_loss": 1.5, "seconds": 2.0})
-    'epoch 3  loss 1.25  validation loss 1.5  2.0 s'
+    >>> describe({"epoch": 3, "loss": 1.25, "validation_loss": 1.5, "validation_accuracy": 0.5, "seconds": 2})
+    'epoch 3  loss 1.25  validation loss 1.5, accuracy 0.5  2.0 s'
     """
-    parts = [f"epoch {record['epoch']}"]
-    for name, value in record.items():
-        if name not in ("epoch", "seconds", "step", "best"):
-            shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-            parts.append(f"{name.replace('_', ' ')} {shown}")
-    if "seconds" in record:
-        parts.append(f"{record['seconds']:.1f} s")
-    return "  ".join(parts) + ("  *" if record.get("best") else "")
+    held_out = [
+        f"{k.removeprefix(_HELD_OUT)} {_short(v)}" for k, v in record.items() if k.startswith(_HELD_OUT)
+    ]
+    parts = [f"epoch {record['epoch']}", f"loss {_short(record['loss'])}"]
+    parts += [f"validation {', '.join(held_out)}"] if held_out else []
+    parts += [f"{record['seconds']:.1f} s"] if "seconds" in record else []
+    parts += ["best"] if held_out and record.get("best") else []
+    return "  ".join(parts).replace("_", " ")
+
+
+_HELD_OUT = "validation_"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 class Silent:
@@ -65,6 +72,10 @@ class Plain(Silent):
         print(describe(record), file=self.stream or sys.stderr, flush=True)
 
 
+_REFRESH = 0.1
+"""Seconds between two looks of the bar."""
+
+
 class Bar(Silent):
     """A progress bar with rate and time left, and a line for each finished epoch."""
 
@@ -75,33 +86,38 @@ class Bar(Silent):
         self.console = console or consoles.Console(stderr=True)
         self._bar = bars.Progress(
             bars.TextColumn("{task.description}"),
-            bars.BarColumn(),
-            bars.MofNCompleteColumn(),
+            bars.BarColumn(bar_width=None),
+            bars.TaskProgressColumn(),
             bars.TextColumn("{task.fields[rate]}"),
-            bars.TimeElapsedColumn(),
-            bars.TextColumn("left"),
             bars.TimeRemainingColumn(),
+            bars.TextColumn("left"),
             console=self.console,
+            expand=True,
             transient=True,
             refresh_per_second=5,
         )
-        self._epochs = 0
+        self._epochs, self._done = 0, 0
         self._begun = (0, 0.0)
+        self._shown = 0.0
 
     def start(self, epochs: int, steps: int, done: int) -> None:
-        self._epochs = epochs
+        self._epochs, self._done = epochs, done
         self._task = self._bar.add_task("", total=epochs * steps, completed=done, rate="")
         self._begun = (done, time.perf_counter())
         self._bar.start()
 
     def step(self, epoch: int, loss: float) -> None:
+        self._done += 1
+        now = time.perf_counter()
+        if now - self._shown < _REFRESH:  # a step may take less time than telling of it
+            return
+        self._shown = now
         done, since = self._begun
-        task = self._bar.tasks[0]
-        rate = (task.completed + 1 - done) / max(time.perf_counter() - since, 1e-9)
+        rate = (self._done - done) / max(now - since, 1e-9)
         self._bar.update(
             self._task,
-            advance=1,
-            rate=f"{rate:,.0f} batches/s",
+            completed=self._done,
+            rate=f"{rate:,.0f} batches/s" if rate >= 1 else f"{1 / rate:,.1f} s/batch",
             description=f"epoch {epoch}/{self._epochs}  loss {loss:.4f}",
         )
 
