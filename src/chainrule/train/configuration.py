@@ -93,7 +93,9 @@ def resolve(
     tree = _read(file) if file is not None else {}
     named = tree.pop("task", task)
     if named != task:
-        raise ConfigurationError(f"the configuration is for the task {named!r}, not {task!r}", where=str(file))
+        raise ConfigurationError(
+            f"the configuration is for the task {named!r}, not {task!r}", where=str(file)
+        )
     for setting in settings:
         key, value = _parse(setting)
         _put(tree, key, value)
