@@ -1,0 +1,384 @@
+"""Handwritten digits: the lecture's 784-16-16-10 network, any other MLP, or a small CNN.
+
+The configuration's sections are ``model``, ``data``, ``optimizer`` and ``training``.  By default the
+network is the lecture's: two hidden layers of 16 sigmoids.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import nn
+from ..compile import Program
+from ..data import Batches, Standardisation, standardise
+from ..errors import ConfigurationError, DataError, RunFolderError
+from ..functions import ACTIVATIONS, cross_entropy
+from ..graph import Array, Node, placeholder, variable
+from ..models.image_cnn import ImageCNN
+from ..models.perceptron import MLP
+from ..nn import EVALUATE, Mode, Module, initialisers
+from ..nn.initialisers import Initialiser
+from ..optim import ReduceOnPlateau
+from ..train import ClassScores, Reporter, Result, RunFolder, Settings, accuracy, confusion_matrix, fit
+from ..train.configuration import (
+    Count,
+    OptimizerOptions,
+    Options,
+    Rate,
+    TrainingOptions,
+    from_mapping,
+    make_optimizer,
+    to_mapping,
+)
+from .digits_data import Digits as Data
+from .digits_data import Images, Labels, Split, load_digits, load_test, read_images
+from .task import Report, Say, Table
+
+_EVALUATION_BATCH = 1000
+
+INITIALISERS: dict[str, Initialiser] = {
+    "xavier_uniform": initialisers.xavier_uniform(),
+    "xavier_normal": initialisers.xavier_normal(),
+    "kaiming_uniform": initialisers.kaiming_uniform(),
+    "kaiming_normal": initialisers.kaiming_normal(),
+    "uniform": initialisers.uniform(-0.1, 0.1),
+    "normal": initialisers.normal(0.0, 0.01),
+    "orthogonal": initialisers.orthogonal(),
+}
+
+
+class ModelOptions(Options):
+    """The network."""
+
+    kind: Literal["mlp", "cnn"] = "mlp"
+    hidden: tuple[Count, ...] = (16, 16)
+    """Units of each hidden layer; of a CNN, those behind its convolutions."""
+    activation: str = "sigmoid"
+    dropout: Rate = 0.0
+    """Behind each hidden layer."""
+    initial: Literal[tuple(INITIALISERS)] = "xavier_uniform"  # type: ignore[valid-type]
+    """How weights begin."""
+    filters: tuple[Count, ...] = (8, 16)
+    """Of a CNN: filters of each stage of convolution and pooling."""
+    window: Count = 5
+    """Of a CNN: windows are so many pixels high and wide."""
+
+
+class DataOptions(Options):
+    """The images."""
+
+    path: str = ""
+    """A folder with MNIST's IDX files; none for scikit-learn's 8×8 digits."""
+
+
+class Configuration(Options):
+    """All that a run of ``digits`` can be told."""
+
+    model: ModelOptions = msgspec.field(default_factory=ModelOptions)
+    data: DataOptions = msgspec.field(default_factory=DataOptions)
+    optimizer: OptimizerOptions = msgspec.field(
+        default_factory=lambda: OptimizerOptions(
+            rule="adam", learning_rate=0.006, schedule="linear", l2=0.0003
+        )
+    )
+    training: TrainingOptions = msgspec.field(
+        default_factory=lambda: TrainingOptions(epochs=30, batch=64, patience=0)
+    )
+
+
+class Classifier(Module):
+    """Images in, logits out: the inputs brought to mean 0 and variance 1, then the network.
+
+    ``mean`` and ``std`` are those of the training images; they are saved with the weights and not trained.
+    """
+
+    fixed = ("mean", "std")
+
+    def __init__(self, network: Module, inputs: Standardisation) -> None:
+        self.mean, self.std = variable(inputs.mean, name="mean"), variable(inputs.std, name="std")
+        self.network = network
+
+    def forward(self, images: Node, mode: Mode = EVALUATE) -> Node:
+        return self.network((images - self.mean) / self.std, mode=mode)  # type: ignore[no-any-return]
+
+
+def build_network(options: ModelOptions, image: Sequence[int], classes: int, seed: int) -> Module:
+    """The network that the options describe, for images of this shape."""
+    if options.activation not in ACTIVATIONS:
+        near = difflib.get_close_matches(options.activation, ACTIVATIONS, n=1)
+        raise ConfigurationError(
+            f"model.activation: there is no activation {options.activation!r}",
+            mend=f"did you mean {near[0]!r}?" if near else f"choose one of: {', '.join(ACTIVATIONS)}",
+        )
+    common: dict[str, Any] = {
+        "seed": seed,
+        "activation": ACTIVATIONS[options.activation],
+        "dropout": options.dropout,
+        "initial": INITIALISERS[options.initial],
+    }
+    if options.kind == "cnn":
+        return ImageCNN(
+            image, classes, filters=options.filters, window=options.window, hidden=options.hidden, **common
+        )
+    return MLP([int(np.prod(image)), *options.hidden, classes], **common)
+
+
+def images_to_score(images: Images, labels: Labels | None = None) -> Iterable[Any]:
+    """Batches of images, in order, for evaluation."""
+    arrays = (images,) if labels is None else (images, labels)
+    return Batches(arrays, _EVALUATION_BATCH, shuffle=False).epoch(0)
+
+
+class DigitRecogniser:
+    """A trained network with what it takes to use it."""
+
+    def __init__(
+        self, model: Classifier, config: Configuration, image: tuple[int, ...], classes: int
+    ) -> None:
+        self.model, self.config, self.image, self.classes = model, config, image, classes
+        self._programs: dict[int, Program] = {}
+
+    def probabilities(self, images: Images) -> NDArray[np.float32]:
+        """P(class | image), (N, classes) for images (N, height, width)."""
+        found = [self._run(batch) for (batch,) in images_to_score(images)]
+        return np.concatenate(found)
+
+    def _run(self, images: Images) -> Array:
+        program = self._programs.get(len(images))
+        if program is None:
+            leaf = placeholder(images.shape, name="images")
+            output = nn.softmax(self.model(leaf))
+            program = self._programs[len(images)] = Program(
+                [leaf], [output], engine=self.config.training.engine
+            )
+        return program(images)[0]
+
+    def scores(self, split: Split) -> tuple[dict[str, float], Labels]:
+        """Mean loss and accuracy over a split, and the predicted classes."""
+        found = self.probabilities(split.images)
+        with np.errstate(divide="ignore"):
+            losses = -np.log(found[np.arange(len(split)), split.labels].astype(np.float64))
+        predicted = found.argmax(axis=1)
+        return {"loss": float(losses.mean()), "accuracy": accuracy(predicted, split.labels)}, predicted
+
+    def evaluate(self, data: str | None) -> Report:
+        """Accuracy, the confusion matrix, and precision, recall and F1 of each class, on the test images."""
+        source, test = load_test(data or self.config.data.path or None)
+        self._check_size(test.images, source)
+        if test.labels.max() >= self.classes:
+            raise DataError(
+                f"class {test.labels.max()}; the network knows {self.classes} classes", path=source
+            )
+        return self.report(source, test)
+
+    def report(self, source: str, test: Split) -> Report:
+        """The outcome on these test images."""
+        scores, predicted = self.scores(test)
+        names = [str(digit) for digit in range(self.classes)]
+        confusion = confusion_matrix(predicted, test.labels, self.classes)
+        return Report(
+            title=f"digits: {len(test):,} test images of {source}",
+            scores={f"test_{name}": value for name, value in scores.items()},
+            tables=[
+                Table(
+                    "Confusion matrix: true digit in rows, recognised digit in columns",
+                    ("digit", *names),
+                    tuple((name, *map(int, row)) for name, row in zip(names, confusion, strict=True)),
+                ),
+                Table(
+                    "Each digit",
+                    ("digit", "precision", "recall", "F1", "images"),
+                    tuple(ClassScores.of(confusion, names).rows()),
+                ),
+            ],
+        )
+
+    def predict(self, lines: Sequence[str]) -> list[dict[str, Any]]:
+        """The digit and its probability for each line: pixel values, or the path of an IDX file of images.
+
+        Pixel values stand row by row, between 0 and 255 as in IDX files (0 and 16 for 8×8 digits), with
+        spaces or commas between them.
+        """
+        found: list[dict[str, Any]] = []
+        for number, line in enumerate(lines, start=1):
+            for image, probabilities in enumerate(self.probabilities(self._images(line, number)), start=1):
+                digit = int(probabilities.argmax())
+                answer: dict[str, Any] = {"digit": digit, "probability": float(probabilities[digit])}
+                found.append(answer if _is_numbers(line) else {"image": image, **answer})
+        return found
+
+    def _images(self, line: str, number: int) -> Images:
+        if not _is_numbers(line):
+            images = read_images(line.strip())
+            self._check_size(images, line.strip())
+            return images
+        values = np.array([float(word) for word in line.replace(",", " ").split()])
+        size = int(np.prod(self.image))
+        by = "×".join(map(str, self.image))
+        if values.size != size:
+            raise DataError(
+                f"line {number} has {values.size} numbers; an image of {by} has {size}",
+                mend="give the pixels row by row, or the path of an IDX file",
+            )
+        most = 16 if self.image == (8, 8) else 255
+        if not (values.min() >= 0 and values.max() <= most):
+            raise DataError(
+                f"line {number} has pixels from {values.min():g} to {values.max():g}; they lie in 0 … {most}"
+            )
+        return (values / most).astype(np.float32).reshape(1, *self.image)
+
+    def _check_size(self, images: Images, source: str) -> None:
+        if images.shape[1:] != self.image:
+            given, taken = ("×".join(map(str, shape)) for shape in (images.shape[1:], self.image))
+            raise DataError(f"images are {given}; the network takes {taken}", path=source)
+
+
+def _is_numbers(line: str) -> bool:
+    try:
+        words = [float(word) for word in line.replace(",", " ").split()]
+    except ValueError:
+        return False
+    return bool(words)
+
+
+class Digits:
+    """The task: read images, train the network, score it on the test images."""
+
+    name: ClassVar[str] = "digits"
+    about: ClassVar[str] = "recognise handwritten digits with an MLP or a small CNN"
+    Config: ClassVar[type[Options]] = Configuration
+
+    def train(
+        self,
+        config: Configuration,
+        data: str | None,
+        folder: RunFolder,
+        *,
+        resume: bool,
+        reporter: Reporter,
+        say: Say,
+    ) -> Report:
+        """Train from scratch, or on from the folder's state, and leave the finished run in ``folder``."""
+        if data:
+            config.data.path = str(Path(data).resolve())
+        found = load_digits(config.data.path or None)
+        system = self._system(config, found.image, found.classes, standardise(found.train.images, axis=None))
+        folder.create({"task": self.name, **to_mapping(config)}, replace=resume)
+        folder.write_text("network.json", msgspec.json.encode(_Shape(found.image, found.classes)).decode())
+        say(
+            f"{len(found.train):,} images to train on, {len(found.validation):,} to validate, "
+            f"{len(found.test):,} to test, from {found.source}"
+        )
+        summary = nn.summary(system.model.network, (1, *found.image))
+        say(f"{_shape_text(config.model, found)}: {summary.parameters:,} parameters")
+        result = self._fit(system, found, folder, resume, reporter)
+        report = system.report(found.source, found.test)
+        report.title = "digits: " + _shape_text(config.model, found)
+        report.scores["parameters"] = summary.parameters
+        report.tables.insert(0, _course(found, result))
+        report.texts.append(("Network", str(summary)))
+        return report
+
+    def _system(
+        self, config: Configuration, image: tuple[int, ...], classes: int, inputs: Standardisation | None
+    ) -> DigitRecogniser:
+        """An untrained recogniser; ``inputs`` the training images' figures, None where they are loaded."""
+        inputs = inputs or standardise(np.zeros((1, *image), np.float32), axis=None)
+        network = build_network(config.model, image, classes, config.training.seed)
+        return DigitRecogniser(Classifier(network, inputs), config, image, classes)
+
+    def _fit(
+        self, system: DigitRecogniser, data: Data, folder: RunFolder, resume: bool, reporter: Reporter
+    ) -> Result:
+        options, model = system.config.training, system.model
+        batches = Batches((data.train.images, data.train.labels), options.batch, seed=options.seed)
+        optimizer = make_optimizer(system.config.optimizer, model.parameters(), len(batches), options.epochs)
+
+        def loss(images: Node, labels: Node, mode: Mode) -> Node:
+            return cross_entropy(model(images, mode=mode), labels)
+
+        return fit(
+            model,
+            loss,
+            batches,
+            optimizer,
+            settings=Settings(
+                epochs=options.epochs,
+                seed=options.seed,
+                monitor="validation_accuracy",
+                higher_is_better=True,
+                patience=options.patience or None,
+                max_seconds=options.max_seconds or None,
+                engine=options.engine,
+            ),
+            validate=lambda: system.scores(data.validation)[0],
+            plateau=ReduceOnPlateau(optimizer, patience=options.plateau - 1, factor=0.5, mode="max")
+            if options.plateau
+            else None,
+            folder=folder,
+            resume=resume,
+            reporter=reporter,
+        )
+
+    def load(self, folder: RunFolder) -> DigitRecogniser:
+        """The recogniser that a run left behind."""
+        settings = {key: value for key, value in folder.config().items() if key != "task"}
+        config = from_mapping(Configuration, settings)
+        arrays, _ = folder.load_model()
+        shape = _read_shape(folder)
+        system = self._system(config, tuple(shape.image), shape.classes, None)
+        system.model.load_state_dict(arrays)
+        return system
+
+
+class _Shape(msgspec.Struct):
+    """What the weights' shapes depend on beside the configuration."""
+
+    image: tuple[int, ...]
+    classes: int
+
+
+def _read_shape(folder: RunFolder) -> _Shape:
+    path = folder.path / "network.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Shape)
+    except FileNotFoundError:
+        raise RunFolderError("network.json is missing", where=str(folder.path)) from None
+    except msgspec.DecodeError as error:
+        raise RunFolderError(f"network.json is damaged: {error}", where=str(path)) from None
+
+
+def _shape_text(options: ModelOptions, data: Data) -> str:
+    """The network in a few words, such as ``784-16-16-10, sigmoid``."""
+    layers = [int(np.prod(data.image)), *options.hidden, data.classes]
+    if options.kind == "cnn":
+        by = "×".join(map(str, data.image))
+        return f"CNN {by}, filters {'-'.join(map(str, options.filters))}, {'-'.join(map(str, layers[1:]))}"
+    return f"{'-'.join(map(str, layers))}, {options.activation}"
+
+
+def _course(data: Data, result: Result) -> Table:
+    """How training went, in one row."""
+    best = result.best
+    return Table(
+        "Training",
+        ("images", "epochs", "best epoch", "validation accuracy", "validation loss", "ended by", "seconds"),
+        (
+            (
+                len(data.train),
+                len(result.records),
+                best["epoch"],
+                best["validation_accuracy"],
+                best["validation_loss"],
+                result.stopped,
+                sum(record["seconds"] for record in result.records),
+            ),
+        ),
+    )
