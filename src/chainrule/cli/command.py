@@ -1,0 +1,92 @@
+"""What all commands share: ``--traceback`` everywhere, and the nearest names for misspelt ones."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from ..errors import RunFolderError
+from ..tasks import System, task_named
+from ..train import RunFolder
+
+
+@dataclass
+class Session:
+    """What one run of the command line remembers."""
+
+    traceback: bool = False
+
+
+def _show_traceback(context: click.Context, _: click.Parameter, value: bool) -> None:
+    session = context.find_object(Session)
+    if value and session is not None:
+        session.traceback = True
+
+
+def _traceback_option() -> click.Option:
+    return click.Option(
+        ["--traceback"],
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=_show_traceback,
+        help="With an error, show where in the program it arose.",
+    )
+
+
+_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class Command(click.Command):
+    """A command that knows ``--traceback``."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        options["context_settings"] = {**_SETTINGS, **options.get("context_settings", {})}
+        super().__init__(*arguments, **options)
+        self.params.append(_traceback_option())
+
+
+class Group(click.Group):
+    """Commands in the order in which they were added; a misspelt one is answered with the nearest."""
+
+    command_class = Command
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        options["context_settings"] = {**_SETTINGS, **options.get("context_settings", {})}
+        super().__init__(*arguments, **options)
+        self.params.append(_traceback_option())
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            raise click.UsageError(unknown("command", name, self.list_commands(ctx)), ctx)
+        return super().resolve_command(ctx, args)
+
+
+def unknown(kind: str, name: str, known: list[str]) -> str:
+    """``there is no command 'trian'``, with what was probably meant."""
+    near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
+    mend = f"did you mean {' or '.join(near)}?" if near else f"choose one of: {', '.join(known)}"
+    return f"there is no {kind} {name!r}\n  mend:  {mend}"
+
+
+def open_run(path: str) -> tuple[str, RunFolder, System]:
+    """The task's name, the folder and the trained system of a run."""
+    folder = RunFolder(path)
+    if not folder.path.is_dir():
+        raise RunFolderError("there is no such run folder", where=path, mend="name the folder of a run")
+    name = folder.config().get("task")
+    if not isinstance(name, str):
+        raise RunFolderError("config.toml does not name the run's task", where=str(folder.config_path))
+    return name, folder, task_named(name).load(folder)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")

@@ -1,0 +1,210 @@
+"""``chainrule train``: from a task and a configuration to a finished run folder."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import tomli_w
+
+from ..compile import ENGINES
+from ..errors import DataError, RunFolderError
+from ..tasks import TASKS, Report, Task
+from ..train import Reporter, RunFolder, Silent, default_reporter
+from ..train.configuration import Options, resolve, to_mapping
+from ..view import Sample as SampleOnPage
+from ..view import Table as TableOnPage
+from ..view import write_run_views
+from .command import Command, json_option, unknown
+from .output import emit_json, print_report, report_mapping, say
+
+_RUNS = Path("runs")
+
+
+def _named(context: click.Context, _: click.Parameter, name: str) -> Task:
+    """The task called ``name``; a misspelt one is answered with the nearest."""
+    if name not in TASKS:
+        raise click.UsageError(unknown("task", name, list(TASKS)), context)
+    return TASKS[name]
+
+
+def _tasks_text() -> str:
+    width = max(map(len, TASKS))
+    return "\n".join(["\b", "Tasks:", *(f"  {name:<{width}}  {task.about}" for name, task in TASKS.items())])
+
+
+@click.command(
+    cls=Command,
+    short_help="Train a network.",
+    epilog=_tasks_text()
+    + """
+
+\b
+Examples:
+  chainrule train digits
+  chainrule train digits --data mnist/ --set model.hidden=[800] --set model.activation=relu
+  chainrule train digits --show-config > digits.toml
+  chainrule train digits --config digits.toml --seed 7 --out runs/seven
+  chainrule train digits --out runs/seven --resume --set training.epochs=60
+
+A run folder holds config.toml, model.safetensors (the best weights), state.safetensors (what --resume
+needs), metrics.jsonl, manifest.json, curves.svg and report.html. Ctrl-C, or a kill at any moment, leaves
+a folder that --resume goes on from, to the same bits.
+""",
+)
+@click.argument("task", callback=_named)
+@click.option("--data", metavar="PATH", help="A file, folder or named source; each task has a default.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Override one setting; repeatable."
+)
+@click.option("--config", "config_file", metavar="FILE.toml", help="Settings from a file.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    help="Decides weights, order and dropout; the same bits for the same seed.",
+)
+@click.option("--engine", type=click.Choice(list(ENGINES)), help="What runs the graph.")
+@click.option("--out", metavar="DIR", help="The run folder.  [default: runs/TASK-<n>, the next free]")
+@click.option("--resume", is_flag=True, help="Go on with the run in --out, or with the last run of the task.")
+@click.option("--show-config", is_flag=True, help="Print all settings as TOML and stop.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress, only the result.")
+@json_option
+def train(
+    task: Task,
+    data: str | None,
+    settings: tuple[str, ...],
+    config_file: str | None,
+    seed: int | None,
+    engine: str | None,
+    out: str | None,
+    resume: bool,
+    show_config: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Train TASK and leave the result in a run folder."""
+    overrides = list(settings)
+    overrides += [f"training.seed={seed}"] if seed is not None else []
+    overrides += [f'training.engine="{engine}"'] if engine is not None else []
+    if resume:
+        folder = _run_to_resume(task, out, config_file, seed)
+        config_file = str(folder.config_path)
+    config = resolve(task.Config, file=config_file, settings=overrides, task=task.name)
+    if show_config:
+        click.echo(tomli_w.dumps({"task": task.name, **to_mapping(config)}), nl=False)
+        return
+    with contextlib.nullcontext(folder) if resume else _new_folder(task, out) as folder:
+        report = _run(task, config, data, folder, resume, quiet)
+    records = folder.metrics()
+    _write_pages(folder, report, records)
+    if as_json:
+        where = {"task": task.name, "run": str(folder.path)}
+        emit_json({**where, **report_mapping(report), "records": records})
+    else:
+        print_report(report)
+    if not quiet:
+        say(f"\nthe run is in {folder.path}; use it with  chainrule evaluate|predict {folder.path}")
+
+
+def _run(
+    task: Task, config: Options, data: str | None, folder: RunFolder, resume: bool, quiet: bool
+) -> Report:
+    reporter: Reporter = Silent() if quiet else default_reporter()
+    try:
+        return task.train(
+            config, data, folder, resume=resume, reporter=reporter, say=(lambda _: None) if quiet else say
+        )
+    except KeyboardInterrupt:
+        if folder.has_state:
+            command = f"chainrule train {task.name} --out {folder.path} --resume"
+            say(f"\ninterrupted; the state is saved. Go on with\n  {command}")
+        else:
+            say("\ninterrupted before anything was saved")
+        raise click.exceptions.Exit(130) from None
+
+
+def _run_to_resume(task: Task, out: str | None, config_file: str | None, seed: int | None) -> RunFolder:
+    if config_file is not None:
+        raise click.UsageError(
+            "--resume goes on with the configuration of the run\n  mend:  leave out --config"
+        )
+    if seed is not None:
+        raise click.UsageError("--resume goes on with the seed of the run\n  mend:  leave out --seed")
+    if out is not None:
+        folder = RunFolder(out)
+        if not folder.path.is_dir():
+            raise RunFolderError(
+                "there is no run to resume", where=out, mend="leave out --resume to begin one"
+            )
+        folder.config()
+        return folder
+    numbers = _numbers(task.name)
+    if not numbers:
+        raise RunFolderError(
+            f"there is no run of {task.name} to resume", where=str(_RUNS), mend="name its folder with --out"
+        )
+    return RunFolder(_RUNS / f"{task.name}-{numbers[-1]}")
+
+
+def _numbers(name: str) -> list[int]:
+    """The numbers of the runs of a task, ascending."""
+    if not _RUNS.is_dir():
+        return []
+    found = (re.fullmatch(rf"{re.escape(name)}-(\d+)", path.name) for path in _RUNS.iterdir())
+    return sorted(int(match[1]) for match in found if match)
+
+
+@contextlib.contextmanager
+def _new_folder(task: Task, out: str | None) -> Iterator[RunFolder]:
+    """A folder for a new run, taken away again if it is still empty in the end."""
+    path = Path(out) if out is not None else _claim_next(task.name)
+    if (path / "config.toml").exists():
+        raise RunFolderError(
+            "there is a run in this folder already",
+            where=str(path),
+            mend="continue it with --resume, or choose another --out",
+        )
+    if path.exists() and not path.is_dir():
+        raise DataError("this is no folder", path=path, mend="choose another --out")
+    try:
+        yield RunFolder(path)
+    finally:
+        with contextlib.suppress(OSError):  # not empty, or never made
+            path.rmdir()
+        if out is None:
+            with contextlib.suppress(OSError):
+                _RUNS.rmdir()
+
+
+def _claim_next(name: str) -> Path:
+    """``runs/name-<n>``, made here so that no other process takes the same number."""
+    number = max(_numbers(name), default=0)
+    try:
+        _RUNS.mkdir(exist_ok=True)
+        while True:
+            number += 1
+            with contextlib.suppress(FileExistsError):
+                path = _RUNS / f"{name}-{number}"
+                path.mkdir()
+                return path
+    except OSError as error:
+        raise DataError(
+            f"the run folder cannot be made: {error.strerror}", path=_RUNS, mend="choose a place with --out"
+        ) from None
+
+
+def _write_pages(folder: RunFolder, report: Report, records: list[dict[str, Any]]) -> None:
+    """``curves.svg`` and ``report.html``."""
+    scores = TableOnPage(["score", "value"], [[k.replace("_", " "), v] for k, v in report.scores.items()])
+    write_run_views(
+        folder.path,
+        report.title,
+        configuration=folder.config(),
+        records=records,
+        results=[scores, *(TableOnPage(t.header, t.rows, t.title) for t in report.tables)],
+        samples=[SampleOnPage(text, heading) for heading, text in report.texts],
+    )
