@@ -1,9 +1,28 @@
 """Views: drawings of graphs, figures, tables for terminals, and the report of a training run.
 
 May import: every room below; nothing below imports it.  matplotlib and igraph are imported when used.
-Start reading at ``drawing.py`` (then ``layout.py`` and ``scene.py``).
+Start reading at ``drawing.py`` (then ``layout.py`` and ``scene.py``), then ``report.py``.
 """
 
 from .drawing import Drawing, draw
+from .figures import plot_activations, plot_curves, plot_loss_surface
+from .report import Figure, Paragraph, Sample, Settings, Table, render_report, write_report, write_run_views
+from .text import format_records, format_table
 
-__all__ = ["Drawing", "draw"]
+__all__ = [
+    "Drawing",
+    "Figure",
+    "Paragraph",
+    "Sample",
+    "Settings",
+    "Table",
+    "draw",
+    "format_records",
+    "format_table",
+    "plot_activations",
+    "plot_curves",
+    "plot_loss_surface",
+    "render_report",
+    "write_report",
+    "write_run_views",
+]

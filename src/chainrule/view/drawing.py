@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ..errors import ArgumentError
 from ..graph import Constant, Leaf, Node, Placeholder, Variable, topological, user_place
@@ -115,8 +114,7 @@ def _is_number(node: Node) -> bool:
 # -- one node's card: its shape and its lines of text -------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Card:
+class _Card(NamedTuple):
     """What is drawn for one node, before it has a place."""
 
     role: Role

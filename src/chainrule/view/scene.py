@@ -6,20 +6,18 @@ import hashlib
 import math
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from html import escape
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ..data.files import write_atomically
 from ..errors import ArgumentError
+from .text import escape
 
 Point = tuple[float, float]
 Role = Literal["op", "composite", "gradient", "parameter", "input", "edge", "dims", "name", "detail", "label"]
 
 
-@dataclass(frozen=True)
-class Oval:
+class Oval(NamedTuple):
     """An ellipse around a centre."""
 
     x: float
@@ -29,8 +27,7 @@ class Oval:
     role: Role
 
 
-@dataclass(frozen=True)
-class Box:
+class Box(NamedTuple):
     """A rectangle around a centre."""
 
     x: float
@@ -40,8 +37,7 @@ class Box:
     role: Role
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(NamedTuple):
     """A line of text; ``anchor`` says which part of it stands at x."""
 
     x: float
@@ -53,8 +49,7 @@ class Text:
     halo: bool = False
 
 
-@dataclass(frozen=True)
-class Arrow:
+class Arrow(NamedTuple):
     """A curve through points (four to a cubic piece, ends shared), with a head at its end."""
 
     points: tuple[Point, ...]
@@ -63,8 +58,7 @@ class Arrow:
 Shape = Oval | Box | Text | Arrow
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """Shapes that belong together, with a title that a pointer or a screen reader shows."""
 
     title: str
@@ -110,8 +104,7 @@ def text_width(text: str, size: float) -> float:
     return 1.08 * size * total / 1000
 
 
-@dataclass(frozen=True)
-class Scene:
+class Scene(NamedTuple):
     """A picture: its size, its title and description, and its shapes, in the order of painting."""
 
     width: float
