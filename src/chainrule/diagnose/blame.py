@@ -8,7 +8,7 @@ evaluations for each halving, whatever the size.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,8 +35,7 @@ from .probe import Probe
 Index = tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(NamedTuple):
     """One entry of one node's own Jacobian: a rule that is wrong, or a place where there is no derivative."""
 
     node: Node

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -29,8 +28,7 @@ def attainable(dtype: DType) -> float:
     return float(10 * np.finfo(dtype).eps ** (2 / 3))
 
 
-@dataclass(frozen=True)
-class Tolerance:
+class Tolerance(NamedTuple):
     """|analytic - numerical| ≤ atol + rtol · max(|analytic|, |numerical|)."""
 
     rtol: float
@@ -43,8 +41,7 @@ class Tolerance:
         return cls(usual[0] if rtol is None else rtol, usual[1] if atol is None else atol, step)
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(NamedTuple):
     """Both derivatives of each output along one direction, and the verdicts."""
 
     analytic: Array

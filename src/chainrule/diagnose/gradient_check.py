@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -115,8 +114,7 @@ def _tolerance(dtype: DType, rtol: float | None, atol: float | None, step: float
 # -- what is checked: outputs over leaves, at values ------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Subject:
+class _Subject(NamedTuple):
     name: str
     outputs: list[Node]
     wrt: list[Node]

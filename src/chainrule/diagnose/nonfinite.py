@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..engines.nonfinite import Finding, first_nonfinite
 from ..graph import Node, bind
 
 
-@dataclass(frozen=True)
-class NonFiniteReport:
+class NonFiniteReport(NamedTuple):
     """The answer, for every output and for the first of them that is not finite."""
 
     outputs: tuple[Node, ...]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,8 +33,7 @@ from ..ops import expand
 from ..ops.casts import StopGradient
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """The numerical derivative of each output along a direction, with what is known about its quality."""
 
     value: Array

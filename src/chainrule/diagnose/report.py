@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
+from ..view.text import format_table
 from .blame import Fault
 
 _SHOWN = 12
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One derivative, twice: by the rules of the ops, and by differences."""
 
     order: int
@@ -31,8 +31,7 @@ class Entry:
         return abs(self.analytic - self.numerical) / max(1.0, abs(self.analytic), abs(self.numerical))
 
 
-@dataclass(frozen=True)
-class Nudge:
+class Nudge(NamedTuple):
     """A scalar function moved a little: what it does, and what its slope promised."""
 
     at: float
@@ -49,8 +48,7 @@ class Nudge:
         )
 
 
-@dataclass(frozen=True)
-class GradientReport:
+class GradientReport(NamedTuple):
     """All comparisons of one check; ``str()`` is a table with both values side by side."""
 
     name: str
@@ -94,11 +92,11 @@ def entry_table(entries: Sequence[Entry]) -> list[str]:
     if len(shown) > _SHOWN:
         shown = sorted(shown, key=lambda entry: -entry.difference)[:_SHOWN]
     head = ("derivative of", "with respect to", "at", "analytic", "numerical", "difference", "")
-    rows = [head] + [
+    rows = [
         (
             entry.of,
             entry.wrt,
-            "" if entry.at is None else f"{entry.at:.6g}",
+            entry.at,
             f"{entry.analytic:.10g}",
             f"{entry.numerical:.10g}",
             f"{entry.difference:.1e}",
@@ -106,15 +104,8 @@ def entry_table(entries: Sequence[Entry]) -> list[str]:
         )
         for entry in shown
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    lines = [
-        "  "
-        + "  ".join(
-            cell.rjust(width) if 2 <= column <= 5 else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+    table = format_table(head, rows, rule=False, right=range(2, 6))
+    lines = [f"  {line}" for line in table.splitlines()]
     if len(entries) > len(shown):
         lines.append(f"  … and {len(entries) - len(shown)} more, with smaller differences")
     return lines

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..differentiate import gradients, why_no_gradient
 from ..engines.stepper import evaluate
 from ..graph import Array, Node
+from ..view.text import format_table
 
 _VANISHING, _EXPLODING = 1e-7, 1e3
 
 
-@dataclass(frozen=True)
-class GradientRow:
+class GradientRow(NamedTuple):
     """One parameter, and the gradient that reaches it."""
 
     name: str
@@ -38,15 +37,14 @@ class GradientRow:
         return self.gradient_norm / self.value_norm
 
 
-@dataclass(frozen=True)
-class GradientTable:
+class GradientTable(NamedTuple):
     """The rows, one a parameter; ``str()`` is the table."""
 
     rows: tuple[GradientRow, ...]
 
     def __str__(self) -> str:
         head = ("parameter", "shape", "‖value‖", "‖gradient‖", "ratio", "zeros", "")
-        rows = [head] + [
+        rows = [
             (
                 row.name,
                 "×".join(map(str, row.shape)) or "scalar",
@@ -58,14 +56,7 @@ class GradientTable:
             )
             for row in self.rows
         ]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-        return "\n".join(
-            "  ".join(
-                cell.rjust(width) if 1 < column < 6 else cell.ljust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in rows
-        )
+        return format_table(head, rows, rule=False, right=range(2, 6))
 
 
 def gradient_report(

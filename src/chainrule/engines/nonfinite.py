@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +20,7 @@ from ..ops import Composite, Elementwise, parts
 from .stepper import run_op
 
 
-@dataclass(frozen=True)
-class Operand:
+class Operand(NamedTuple):
     """One input of the node that was found: what it is, and what it held."""
 
     label: str
