@@ -19,9 +19,9 @@ SIGNS = np.where(RNG.uniform(size=(3, 4)) < 0.5, -1.0, 1.0)
 P = special.softmax(RNG.normal(size=(3, 4)), axis=-1)
 
 PAIRWISE: dict[str, Callable[..., cr.Node]] = {
-    "mse": cr.mse,
-    "l1": cr.l1,
-    "huber": cr.huber,
+    "mse_loss": cr.mse_loss,
+    "l1_loss": cr.l1_loss,
+    "huber_loss": cr.huber_loss,
     "hinge_loss": cr.hinge_loss,
     "max_margin": cr.max_margin,
     "binary_cross_entropy_with_logits": cr.binary_cross_entropy_with_logits,
@@ -111,11 +111,11 @@ def test_hinge_refuses_labels_that_are_not_signs() -> None:
 
 def test_huber_is_a_parabola_inside_and_a_line_outside() -> None:
     x = cr.variable(np.array([-3.0, -0.5, 0.0, 0.5, 3.0]))
-    loss = cr.huber(x, np.zeros(5), delta=2.0, reduction="none")
+    loss = cr.huber_loss(x, np.zeros(5), delta=2.0, reduction="none")
     np.testing.assert_allclose(loss.value, special.huber(2.0, x.array), rtol=1e-14)
     np.testing.assert_array_equal(cr.gradients(cr.sum(loss), x).value, [-2, -0.5, 0, 0.5, 2])
     with pytest.raises(ArgumentError, match="delta=0"):
-        cr.huber(x, x, delta=0)
+        cr.huber_loss(x, x, delta=0)
 
 
 def test_kl_divergence_is_scipys_and_zero_against_itself() -> None:
@@ -135,6 +135,6 @@ def test_a_target_of_zero_contributes_nothing_even_against_minus_infinity() -> N
 
 
 def test_integers_are_taken_as_floats_and_an_unknown_reduction_is_refused() -> None:
-    assert cr.mse([1, 2], [3, 4]).dtype.name == "float32"
+    assert cr.mse_loss([1, 2], [3, 4]).dtype.name == "float32"
     with pytest.raises(ArgumentError, match="reduction='total'"):
-        cr.mse([1.0], [2.0], reduction="total")  # type: ignore[arg-type]
+        cr.mse_loss([1.0], [2.0], reduction="total")  # type: ignore[arg-type]

@@ -25,11 +25,11 @@ from .linear import bilinear, cosine_similarity, embedding, linear
 from .losses import (
     binary_cross_entropy_with_logits,
     hinge_loss,
-    huber,
+    huber_loss,
     kl_divergence,
-    l1,
+    l1_loss,
     max_margin,
-    mse,
+    mse_loss,
 )
 from .normalisation import batch_norm, batch_statistics, layer_norm, rms_norm
 from .pooling import (
@@ -68,10 +68,10 @@ __all__ = [
     "gelu",
     "hard_tanh",
     "hinge_loss",
-    "huber",
+    "huber_loss",
     "identity",
     "kl_divergence",
-    "l1",
+    "l1_loss",
     "layer_norm",
     "leaky_relu",
     "linear",
@@ -83,7 +83,7 @@ __all__ = [
     "max_pool1d",
     "max_pool2d",
     "mean_over_time",
-    "mse",
+    "mse_loss",
     "nll_loss",
     "relu",
     "rms_norm",

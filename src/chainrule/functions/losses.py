@@ -125,34 +125,34 @@ def max_margin(
     return reduced(relu(margin + corrupted - s), reduction, "max_margin")
 
 
-def mse(predictions: NodeLike, targets: NodeLike, *, reduction: Reduction = "mean") -> Node:
+def mse_loss(predictions: NodeLike, targets: NodeLike, *, reduction: Reduction = "mean") -> Node:
     """The squared error ``(x - t)²``, by default its mean over all elements.
 
     Predictions and targets have one shape; raises ``ShapeError`` where they differ.
 
     >>> import chainrule as cr
-    >>> float(cr.mse([1.0, 3.0], [0.0, 1.0]))
+    >>> float(cr.mse_loss([1.0, 3.0], [0.0, 1.0]))
     2.5
     """
-    x, t = same_shape("mse", predictions=predictions, targets=targets)
+    x, t = same_shape("mse_loss", predictions=predictions, targets=targets)
     difference = x - t
-    return reduced(difference * difference, reduction, "mse")
+    return reduced(difference * difference, reduction, "mse_loss")
 
 
-def l1(predictions: NodeLike, targets: NodeLike, *, reduction: Reduction = "mean") -> Node:
+def l1_loss(predictions: NodeLike, targets: NodeLike, *, reduction: Reduction = "mean") -> Node:
     """The absolute error ``|x - t|``, by default its mean over all elements; its derivative at 0 is 0.
 
     Predictions and targets have one shape; raises ``ShapeError`` where they differ.
 
     >>> import chainrule as cr
-    >>> float(cr.l1([1.0, 3.0], [0.0, 1.0]))
+    >>> float(cr.l1_loss([1.0, 3.0], [0.0, 1.0]))
     1.5
     """
-    x, t = same_shape("l1", predictions=predictions, targets=targets)
-    return reduced(abs(x - t), reduction, "l1")
+    x, t = same_shape("l1_loss", predictions=predictions, targets=targets)
+    return reduced(abs(x - t), reduction, "l1_loss")
 
 
-def huber(
+def huber_loss(
     predictions: NodeLike, targets: NodeLike, *, delta: float = 1.0, reduction: Reduction = "mean"
 ) -> Node:
     """The Huber loss: ``d²/2`` for |d| ≤ δ and ``δ·(|d| - δ/2)`` beyond, with d = x - t (Huber, 1964).
@@ -161,16 +161,18 @@ def huber(
     unless δ is positive.
 
     >>> import chainrule as cr
-    >>> cr.huber([0.5, 3.0], [0.0, 0.0], reduction="none").value
+    >>> cr.huber_loss([0.5, 3.0], [0.0, 0.0], reduction="none").value
     array([0.125, 2.5  ], dtype=float32)
     """
     if not (delta > 0 and math.isfinite(delta)):
-        raise ArgumentError(f"huber: delta={delta} is not a positive number", where=user_place())
-    x, t = same_shape("huber", predictions=predictions, targets=targets)
+        raise ArgumentError(f"huber_loss: delta={delta} is not a positive number", where=user_place())
+    x, t = same_shape("huber_loss", predictions=predictions, targets=targets)
     difference = x - t
     size = abs(difference)
     inner = 0.5 * (difference * difference)
-    return reduced(where(less_equal(size, delta), inner, delta * (size - 0.5 * delta)), reduction, "huber")
+    return reduced(
+        where(less_equal(size, delta), inner, delta * (size - 0.5 * delta)), reduction, "huber_loss"
+    )
 
 
 def kl_divergence(

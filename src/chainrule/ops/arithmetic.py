@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..graph import Constant, Node, constant
 from .comparison import equal, greater_equal, where
-from .elementwise import Elementwise, binary, unary, zeros_like
+from .elementwise import Elementwise, binary, unary
 from .transcendental import log
 
 # Ops are written in the operators of nodes, so each rule reads as in a textbook.
@@ -220,7 +222,7 @@ class Maximum(Elementwise):
 
     def vjp(self, ct: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, ...]:
         first = greater_equal(x, y)
-        zeros = zeros_like(ct)
+        zeros = constant(np.zeros((), ct.dtype))
         return where(first, ct, zeros), where(first, zeros, ct)
 
 
@@ -239,7 +241,7 @@ class Minimum(Elementwise):
 
     def vjp(self, ct: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, ...]:
         first = greater_equal(y, x)
-        zeros = zeros_like(ct)
+        zeros = constant(np.zeros((), ct.dtype))
         return where(first, ct, zeros), where(first, zeros, ct)
 
 

@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
-import numpy as np
-
 from .. import dtypes
 from ..dtypes import DType
 from ..errors import DTypeError, ShapeError
@@ -128,8 +126,3 @@ def unary(kind: type[Elementwise]) -> Unary:
 def binary(kind: type[Elementwise]) -> Binary:
     """The function of an op of two operands."""
     return function_of(kind)
-
-
-def zeros_like(x: Node) -> Node:
-    """A constant of zeros of the node's shape and dtype."""
-    return constant(np.zeros(x.shape, x.dtype))

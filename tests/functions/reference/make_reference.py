@@ -90,9 +90,9 @@ def other_losses() -> list[dict[str, Any]]:
     p = p / p.sum(1, keepdims=True)
     weight = np.array([1.0, 2.0, 0.5, 3.0])
     cases = [
-        ("mse", x, t, {}, lambda a, b: F.mse_loss(a, b)),
-        ("l1", x, t, {}, lambda a, b: F.l1_loss(a, b)),
-        ("huber", x, t, {"delta": 0.7}, lambda a, b: F.huber_loss(a, b, delta=0.7)),
+        ("mse_loss", x, t, {}, lambda a, b: F.mse_loss(a, b)),
+        ("l1_loss", x, t, {}, lambda a, b: F.l1_loss(a, b)),
+        ("huber_loss", x, t, {"delta": 0.7}, lambda a, b: F.huber_loss(a, b, delta=0.7)),
         ("binary_cross_entropy_with_logits", x, labels, {}, F.binary_cross_entropy_with_logits),
         (
             "binary_cross_entropy_with_logits",
