@@ -22,6 +22,7 @@ from . import (
     optim,
     tasks,
     train,
+    view,
 )
 from .compile import Program, compile
 from .diagnose import check_gradients
