@@ -7,10 +7,11 @@ checked against it, and a misspelt key is answered with the nearest ones that ex
 from __future__ import annotations
 
 import difflib
+import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 
@@ -115,8 +116,22 @@ def from_mapping(kind: type[C], tree: Mapping[str, Any]) -> C:
         what, _, path = str(error).partition(" - at ")
         key = path.strip("`").removeprefix("$.")
         raise ConfigurationError(
-            f"{key}: {what[0].lower()}{what[1:]}" if key else str(error), mend=f"for example --set {key}=…"
+            f"{key}: {what[0].lower()}{what[1:]}", mend=_example(kind, key.partition("[")[0])
         ) from None
+
+
+def _example(kind: type[Options], key: str) -> str:
+    """What the setting may be: its choices, or its default as it would be written."""
+    default: Any = to_mapping(kind())
+    found: Any = kind
+    for name in key.split("."):
+        default = default[name]
+        found = next(item.type for item in msgspec.structs.fields(found) if item.name == name)
+    choices = get_args(found)
+    if choices and all(isinstance(choice, str) for choice in choices):
+        return f"choose one of: {', '.join(choices)}"
+    written = f"{key}={json.dumps(default, separators=(',', ':'))}"
+    return f"for example --set '{written}'" if "[" in written else f"for example --set {written}"
 
 
 def to_mapping(config: Options) -> dict[str, Any]:
@@ -182,6 +197,9 @@ def _keys(kind: type[Options], prefix: str = "") -> list[str]:
 
 
 def _nearest(key: str, known: list[str]) -> str:
+    inside = [other for other in known if other.startswith(f"{key}.")]
+    if inside:
+        return f"it is a section: {', '.join(inside)}"
     close = difflib.get_close_matches(key, known, n=3, cutoff=0.75)
     same = [other for other in known if other.rpartition(".")[2] == key.rpartition(".")[2]]
     options = list(dict.fromkeys([*same, *close]))
