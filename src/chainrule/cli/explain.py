@@ -18,8 +18,19 @@ from .expressions import Expression, ExpressionError, binding_table, read_expres
 from .output import emit_json, print_table, say
 
 
+class ExplainCommand(Command):
+    """An expression that begins with a minus is answered with how to give it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            mend = 'an expression that begins with a minus stands after --: chainrule explain -- "-x" x=1'
+            raise click.UsageError(f"no such option {error.option_name!r}\n  mend:  {mend}", ctx) from None
+
+
 @click.command(
-    cls=Command,
+    cls=ExplainCommand,
     short_help="The chain rule on an expression, step by step.",
     epilog="""\b
 Examples:
@@ -33,7 +44,7 @@ Examples:
 \b
 An expression has numbers, lists, names, + - * / ** @, comparisons, x[0], and functions such as
   exp log sqrt sin cos tanh sigmoid relu gelu softplus sum mean max min softmax logsumexp
-  cross_entropy mse pick outer dot where clip
+  cross_entropy mse_loss pick outer dot where clip
 A statement  name = expression;  gives an intermediate result a name. The last result must be a scalar.
 """,
 )
@@ -76,7 +87,8 @@ def _warn(trace: Trace) -> None:
         return
     finding = first_nonfinite([trace.output], {})
     if finding is not None:
-        say(f"\nnot every value is finite: {finding}")
+        told = [line for line in str(finding).splitlines() if not line.lstrip().startswith("written at:")]
+        say("\n".join(["", f"not every value is finite: {told[0]}", *told[1:]]))
 
 
 def _save(found: Expression, path: str, unfold: bool) -> None:

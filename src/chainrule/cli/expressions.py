@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import difflib
 import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -248,7 +249,8 @@ class _Reader:
         except ExpressionError:
             raise
         except ChainruleError as error:
-            raise self.error(error.what, tree, mend=error.mend) from None
+            # The text and the caret say where; the program's lines that built the nodes say nothing here.
+            raise self.error(re.sub(r", from .*", "", error.what), tree, mend=error.mend) from None
         except (TypeError, ValueError, OverflowError) as error:
             raise self.error(f"this does not fit: {error}", tree) from None
         if isinstance(result, Node) and result.size > MOST_ELEMENTS:

@@ -25,8 +25,31 @@ from .output import emit_json, print_report, report_mapping, say
 _RUNS = Path("runs")
 
 
-def _named(context: click.Context, _: click.Parameter, name: str) -> Task:
+class TrainCommand(Command):
+    """Settings that are written as options are answered with how to write them."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name = error.option_name.lstrip("-").replace("-", "_")
+            keys = {f"{section}.{name}" for task in TASKS.values() for section in _sections(task, name)}
+            if not keys:
+                raise
+            mend = " or ".join(f"--set {key}=…" for key in sorted(keys))
+            raise click.UsageError(f"no such option {error.option_name!r}\n  mend:  {mend}", ctx) from None
+
+
+def _sections(task: Task, name: str) -> list[str]:
+    """The sections of the task's configuration that have a setting of this name."""
+    sections = to_mapping(task.Config()).items()
+    return [section for section, values in sections if isinstance(values, dict) and name in values]
+
+
+def _named(context: click.Context, _: click.Parameter, name: str | None) -> Task:
     """The task called ``name``; a misspelt one is answered with the nearest."""
+    if name is None:
+        raise click.UsageError(f"which task?\n  mend:  chainrule train {'|'.join(TASKS)}", context)
     if name not in TASKS:
         raise click.UsageError(unknown("task", name, list(TASKS)), context)
     return TASKS[name]
@@ -38,7 +61,7 @@ def _tasks_text() -> str:
 
 
 @click.command(
-    cls=Command,
+    cls=TrainCommand,
     short_help="Train a network.",
     epilog=_tasks_text()
     + """
@@ -56,7 +79,7 @@ needs), metrics.jsonl, manifest.json, curves.svg and report.html. Ctrl-C, or a k
 a folder that --resume goes on from, to the same bits.
 """,
 )
-@click.argument("task", callback=_named)
+@click.argument("task", callback=_named, required=False, metavar="TASK")
 @click.option("--data", metavar="PATH", help="A file, folder or named source; each task has a default.")
 @click.option(
     "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="Override one setting; repeatable."

@@ -49,17 +49,15 @@ def run_file(path: str) -> ModuleType:
 
 
 def describe(error: BaseException, path: str) -> str:
-    """The exception in one line and the line of the user's file that it came through last."""
-    what = (
-        str(error) if isinstance(error, ChainruleError) else f"{type(error).__name__}: {error}".rstrip(": ")
-    )
-    place = last_line_in(error.__traceback__, path)
-    if place is None or (isinstance(error, ChainruleError) and error.where is not None):
-        return what
-    number, text = place
-    head, _, rest = what.partition("\n")
-    shown = f"{head}\n  where: {path}, line {number}: {text}"
-    return f"{shown}\n{rest}" if rest else shown
+    """What went wrong, and the line of the user's file that it came through last."""
+    if isinstance(error, ChainruleError):
+        what, where, mend = error.what, error.where, error.mend
+    else:
+        what, where, mend = f"{type(error).__name__}: {error}".rstrip(": "), None, None
+    if where is None or Path(path).name not in where:  # a line of ours would say nothing to the user
+        place = last_line_in(error.__traceback__, path)
+        where = None if place is None else f"{path}, line {place[0]}: {place[1]}"
+    return str(ChainruleError(what, where=where, mend=mend))
 
 
 def last_line_in(trace: TracebackType | None, path: str) -> tuple[int, str] | None:
