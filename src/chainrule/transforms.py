@@ -18,6 +18,7 @@ from .engines.stepper import evaluate
 from .errors import ArgumentError, DTypeError, ShapeError
 from .graph import (
     Node,
+    Placeholder,
     Variable,
     as_node,
     constant,
@@ -60,10 +61,16 @@ class _Traced:
         return self.outputs[0]
 
     def finish(self, nodes: Sequence[Node]) -> list[Any]:
-        """Nodes over the placeholders, as arrays; as nodes where the caller's arguments were nodes."""
+        """Nodes over the placeholders, as arrays.
+
+        As nodes where the caller's arguments were nodes, or where the function itself reads an unbound
+        one: the argument of a transform around this one.
+        """
         bound: dict[Node, Node] = dict(zip(self.inputs, self.values, strict=True))
         replaced = substitute(nodes, bound)
-        return list(replaced) if self.symbolic else evaluate(replaced)
+        if self.symbolic or any(isinstance(node, Placeholder) for node in topological(replaced)):
+            return list(replaced)
+        return evaluate(replaced)
 
 
 def _wanted(traced: _Traced, argnums: int | Sequence[int], what: str) -> tuple[list[Node], Any]:
