@@ -637,6 +637,5 @@ ELSEWHERE = {
     "broadcast_shapes": "computes shapes, not nodes",
     "expand": "rewrites graphs",
     "parts": "rewrites graphs",
-    "function_of": "makes functions of ops",
-    "unlisted_function_of": "makes functions of ops",
+    "define_op": "makes functions of ops",
 }

@@ -41,8 +41,9 @@ from .comparison import (
 )
 from .composite import Composite, expand, parts
 from .contraction import matmul, outer, vecdot
+from .defining import define_op
 from .einsum import einsum, tensordot
-from .elementwise import Elementwise, broadcast_shapes, function_of, unlisted_function_of
+from .elementwise import Elementwise, broadcast_shapes
 from .getitem import getitem
 from .indexing import one_hot, pick, scatter_add, scatter_along_axis, take, take_along_axis
 from .movement import (
@@ -127,6 +128,7 @@ __all__ = [
     "cos",
     "cosh",
     "cumulative_sum",
+    "define_op",
     "divide",
     "einsum",
     "equal",
@@ -138,7 +140,6 @@ __all__ = [
     "flip",
     "floor",
     "floor_divide",
-    "function_of",
     "getitem",
     "greater",
     "greater_equal",
@@ -205,7 +206,6 @@ __all__ = [
     "tensordot",
     "tile",
     "top_k",
-    "unlisted_function_of",
     "var",
     "vecdot",
     "where",

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..graph import Constant, Node, constant
 from .comparison import equal, greater_equal, where
-from .elementwise import Elementwise, binary, unary
+from .defining import binary, unary
+from .elementwise import Elementwise
 from .transcendental import log
 
 # Ops are written in the operators of nodes, so each rule reads as in a textbook.

@@ -10,7 +10,8 @@ import numpy as np
 from ..dtypes import DType, bool_
 from ..errors import DTypeError
 from ..graph import Node, NodeLike, Op, Shape, apply, as_node, constant, register
-from .elementwise import Elementwise, binary, broadcast_shapes, promote_inputs, unary
+from .defining import binary, unary
+from .elementwise import Elementwise, broadcast_shapes, promote_inputs
 
 
 class Comparison(Elementwise):

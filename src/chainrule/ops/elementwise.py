@@ -6,14 +6,14 @@ The family owns dtypes (casts inserted, Python scalars taking the other operand'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
 from .. import dtypes
 from ..dtypes import DType
 from ..errors import DTypeError, ShapeError
-from ..graph import Node, NodeLike, Op, Shape, apply, as_node, constant, register
+from ..graph import Node, NodeLike, Op, Shape, as_node, constant
 from .casts import cast
 
 
@@ -91,38 +91,3 @@ class Elementwise(Op):
 
 
 _KIND_MENDS = {"b": "convert first: x.astype('float32')", "f": "convert first: x.astype('bool')"}
-
-Unary = Callable[[NodeLike], Node]
-Binary = Callable[[NodeLike, NodeLike], Node]
-
-
-def function_of(kind: type[Op]) -> Callable[..., Node]:
-    """The function of an op, with the op's name and docstring, entered into the table of functions."""
-    function = unlisted_function_of(kind)
-    register(function.__name__, function)
-    return function
-
-
-def unlisted_function_of(kind: type[Op]) -> Callable[..., Node]:
-    """The function of an op, which is also its ``op`` attribute's maker of nodes."""
-    op = kind()
-
-    def function(*inputs: NodeLike, **attributes: Any) -> Node:
-        return apply(op, *inputs, **attributes)
-
-    function.__name__ = function.__qualname__ = op.name
-    function.__code__ = function.__code__.replace(co_name=op.name)  # tracebacks and errors say it too
-    function.__doc__ = kind.__doc__
-    function.__module__ = kind.__module__
-    function.op = op  # type: ignore[attr-defined]
-    return function
-
-
-def unary(kind: type[Elementwise]) -> Unary:
-    """The function of an op of one operand."""
-    return function_of(kind)
-
-
-def binary(kind: type[Elementwise]) -> Binary:
-    """The function of an op of two operands."""
-    return function_of(kind)

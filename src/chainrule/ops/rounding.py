@@ -6,7 +6,8 @@ from typing import Any
 
 from ..graph import Node, NodeLike, as_node, register
 from .arithmetic import maximum, minimum
-from .elementwise import Elementwise, unary
+from .defining import unary
+from .elementwise import Elementwise
 
 
 class Rounding(Elementwise):

@@ -7,7 +7,8 @@ from typing import Any
 
 from .. import namespace
 from ..graph import Node, call
-from .elementwise import Elementwise, binary, unary
+from .defining import binary, unary
+from .elementwise import Elementwise
 
 
 class Transcendental(Elementwise):

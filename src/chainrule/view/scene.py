@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -222,8 +223,6 @@ _MOST_PIXELS = 20_000  # of a side
 
 def _png(scene: Scene) -> bytes:
     """The light picture in pixels, two to a unit; fewer where a side would become too long."""
-    import io
-
     from matplotlib import patches
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
