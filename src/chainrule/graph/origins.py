@@ -123,10 +123,11 @@ def current_module() -> str:
 
 
 @contextmanager
-def module_scope(name: str) -> Iterator[str]:
-    """Nodes built inside belong to the module ``name``, below the module that is already open."""
+def module_scope(name: str, *, within: str | None = None) -> Iterator[str]:
+    """Nodes built inside belong to the module ``name``, below ``within``, or the module already open."""
     module, inherited = _scope.get()
-    path = f"{module}.{name}" if module and name else module or name
+    outer = module if within is None else within
+    path = f"{outer}.{name}" if outer and name else outer or name
     token = _scope.set((path, inherited))
     try:
         yield path

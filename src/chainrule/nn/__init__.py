@@ -7,10 +7,11 @@ Start reading at ``module.py``, then ``layers.py``.
 from ..functions import *  # noqa: F403  # cr.nn.relu is the function, cr.nn.ReLU the layer
 from ..functions import __all__ as _functions
 from . import initialisers
+from .containers import Residual, Sequential
 from .initialisers import Initialiser, Seeds
 from .layers import BatchNorm, Conv1d, Conv2d, Dropout, Embedding, LayerNorm, Linear, RMSNorm
 from .mode import EVALUATE, Mode, training
-from .module import Module, Residual, Sequential, observe_calls
+from .module import Module, in_training, observe_calls
 from .plain import (
     ELU,
     GELU,
@@ -72,6 +73,7 @@ __all__ = [
     "Softplus",
     "Summary",
     "Tanh",
+    "in_training",
     "initialisers",
     "observe_calls",
     "summary",

@@ -157,18 +157,32 @@ def orthogonal(gain: float = 1.0) -> Initialiser:
         q, r = np.linalg.qr(tall)
         q = q * np.sign(np.diagonal(r))  # makes the decomposition, and so the draw, unique
         matrix = q if rows >= columns else q.T
-        return (gain * matrix).reshape(shape).astype(np.float32)
+        found: NDArray[np.float32] = (gain * matrix).reshape(shape).astype(np.float32)
+        return found
 
     return draw
 
 
 def from_array(array: ArrayLike) -> Initialiser:
-    """A given array, such as word vectors made elsewhere; its shape must be the parameter's."""
-    values = np.asarray(array)
+    """A given array, such as word vectors made elsewhere; its shape must be the parameter's.
+
+    A NumPy array of floats keeps its dtype; lists and integers become float32.
+
+    >>> import chainrule as cr
+    >>> cr.nn.Embedding(2, 2, seed=0, initial=from_array([[1, 2], [3, 4]])).weight.value
+    array([[1., 2.],
+           [3., 4.]], dtype=float32)
+    """
+    found = np.asarray(array)
+    is_float = isinstance(array, np.ndarray) and found.dtype.kind == "f"
+    values = found if is_float else found.astype(np.float32)
 
     def given(key: Node, shape: Shape) -> NDArray[Any]:
         if values.shape != shape:
-            raise ShapeError(f"the array given has shape {values.shape}, the parameter {shape}")
+            raise ShapeError(
+                f"the array given has shape {values.shape}, the parameter {shape}",
+                mend="one row for each symbol, in the order of the vocabulary, or another layer's sizes",
+            )
         return values
 
     return given

@@ -6,8 +6,9 @@ from typing import Any
 
 from .. import functions
 from ..errors import ArgumentError
-from ..functions.convolution import Padding
 from ..graph import Node, NodeLike, variable
+from ..ops import astype
+from ..ops.windows import Numbers, Padding
 from . import initialisers
 from .initialisers import Initialiser, Seeds
 from .mode import EVALUATE, Mode
@@ -51,8 +52,9 @@ class Linear(Module):
 class Embedding(Module):
     """A table with one row of ``width`` numbers for each of ``count`` symbols; indices look rows up.
 
-    ``padding`` names a row that stays zero.  ``frozen`` rows are not trained.  ``initial`` may be
-    word vectors made elsewhere: ``cr.nn.initialisers.from_array(vectors)``.
+    ``padding`` names a row that stays zero: it starts so and no gradient reaches it from here.
+    ``frozen`` rows are not trained.  ``initial`` may be word vectors made elsewhere:
+    ``cr.nn.initialisers.from_array(vectors)``.
 
     >>> import chainrule as cr
     >>> table = cr.nn.Embedding(1000, 50, seed=0, padding=0)
@@ -152,9 +154,9 @@ class Conv2d(Module):
         size: int | tuple[int, int],
         *,
         seed: Seed,
-        stride: int | tuple[int, int] = 1,
-        padding: Any = 0,
-        dilation: int | tuple[int, int] = 1,
+        stride: Numbers = 1,
+        padding: Padding = 0,
+        dilation: Numbers = 1,
         groups: int = 1,
         bias: bool = True,
         initial: Initialiser | None = None,
@@ -221,7 +223,14 @@ class Dropout(Module):
 
 
 class LayerNorm(Module):
-    """Each example normalised over its last axis, then scaled and shifted.  Ba et al., 2016."""
+    """Each example normalised over its last axis, ``(x - μ)/√(σ² + ε)·scale + shift``.  Ba et al., 2016.
+
+    >>> import chainrule as cr
+    >>> norm = cr.nn.LayerNorm(2, eps=0.0)
+    >>> norm(cr.constant([[1.0, 3.0], [10.0, 30.0]])).value
+    array([[-1.,  1.],
+           [-1.,  1.]], dtype=float32)
+    """
 
     def __init__(self, width: int, *, eps: float = 1e-5) -> None:
         self.scale = variable([1.0] * width)
@@ -236,7 +245,13 @@ class LayerNorm(Module):
 
 
 class RMSNorm(Module):
-    """Each example divided by its root mean square over the last axis, and scaled.  Zhang, Sennrich, 2019."""
+    """Each example divided by its root mean square, ``x/√(mean(x²) + ε)·scale``.  Zhang, Sennrich, 2019.
+
+    >>> import chainrule as cr
+    >>> cr.nn.RMSNorm(2, eps=0.0)(cr.constant([[3.0, 3.0], [-5.0, 5.0]])).value
+    array([[ 1.,  1.],
+           [-1.,  1.]], dtype=float32)
+    """
 
     def __init__(self, width: int, *, eps: float = 1e-6) -> None:
         self.scale = variable([1.0] * width)
@@ -250,16 +265,31 @@ class RMSNorm(Module):
 
 
 class BatchNorm(Module):
-    """Each feature (last axis) normalised over all others, then scaled and shifted.  Ioffe, Szegedy, 2015.
+    """Each feature (last axis) normalised over all others, ``(x - μ)/√(σ² + ε)·scale + shift``.
 
-    In training by the batch's mean and variance, whose running averages (of weight ``momentum``) the
-    mode collects as updates; in evaluation by those averages.
+    In training μ and σ² are the batch's, and the mode collects the next running averages as updates,
+    with m = ``momentum`` and the variance taken over n - 1 as that of a sample::
+
+        mean     ← (1 - m)·mean + m·μ
+        variance ← (1 - m)·variance + m·σ²·n/(n - 1)
+
+    In evaluation μ and σ² are those averages.  Source: Ioffe and Szegedy, 2015.
+
+    >>> import chainrule as cr
+    >>> norm, x = cr.nn.BatchNorm(1, momentum=0.5, eps=0.0), cr.constant([[1.0], [3.0]])
+    >>> mode = cr.nn.training()
+    >>> norm(x, mode=mode).value.ravel(), float(mode.updates[norm.mean])
+    (array([-1.,  1.], dtype=float32), 1.0)
+    >>> norm(x).value.ravel()  # nothing has run the updates: mean 0, variance 1
+    array([1., 3.], dtype=float32)
     """
 
     fixed = ("mean", "variance")
     depends_on_mode = True
 
     def __init__(self, width: int, *, momentum: float = 0.1, eps: float = 1e-5) -> None:
+        if not 0 <= momentum <= 1:
+            raise ArgumentError(f"the momentum of a batch norm lies in [0, 1], not {momentum}")
         self.scale = variable([1.0] * width)
         self.shift = variable([0.0] * width)
         self.mean = variable([0.0] * width)
@@ -273,8 +303,8 @@ class BatchNorm(Module):
         count = x.size // x.shape[-1]
         unbiased = variance * (count / max(count - 1, 1))
         for running, now in ((self.mean, mean), (self.variance, unbiased)):
-            before = mode.updates.get(running, running)
-            mode.updates[running] = (1 - self.momentum) * before + self.momentum * now
+            before = mode.updates.get(running, running)  # another call in this step may have come first
+            mode.updates[running] = (1 - self.momentum) * before + self.momentum * astype(now, running.dtype)
         return functions.batch_norm(x, mean, variance, self.scale, self.shift, eps=self.eps)
 
     def describe(self) -> str:

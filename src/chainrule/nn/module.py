@@ -15,39 +15,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from inspect import Parameter, signature
+from reprlib import recursive_repr
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError, RunFolderError
-from ..graph import Node, Variable, current_module, module_scope, user_place
-from .mode import EVALUATE, Mode
+from ..graph import Variable, current_module, module_scope, user_place
+from .mode import Mode
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Call:
-    """A running call of a model: the paths of its modules, and who watches."""
+    """A running call of a model: where it was called, the paths of its modules, and who watches."""
 
-    paths: dict[int, str]
+    base: str
+    paths: Mapping[int, str]
     training: bool
     observe: Callable[[str, Module, Any], None] | None = None
 
 
+# Both are per thread and per asynchronous task, and are put back when a call ends or fails.
 _running: ContextVar[_Call | None] = ContextVar("chainrule_call", default=None)
+_in_training: ContextVar[bool] = ContextVar("chainrule_in_training", default=False)
+
+
+@contextmanager
+def in_training() -> Iterator[None]:
+    """Inside, calling a model that depends on the mode without a mode is an error, not an evaluation.
+
+    The training step builds its loss inside: a forgotten ``mode=mode`` would switch dropout off unnoticed.
+
+    >>> import chainrule as cr
+    >>> with in_training():
+    ...     cr.nn.Sequential(cr.nn.Dropout(0.5))(cr.placeholder((2, 3)))
+    Traceback (most recent call last):
+        ...
+    chainrule.errors.ArgumentError: Sequential was called in training without the mode
+      where: <doctest ...
+      mend:  hand it on: model(x, mode=mode), or mode=cr.nn.EVALUATE if evaluation is meant
+    """
+    token = _in_training.set(True)
+    try:
+        yield
+    finally:
+        _in_training.reset(token)
 
 
 class Module:
     """The base of layers and networks: define ``__init__`` and ``forward``.
 
     Variables and modules in attributes, and in lists, tuples and dicts there, are its own.  Shared
-    ones count once.  ``forward`` takes ``mode`` if anything inside needs it, and hands it on;
-    a module that is called in training and should know is an error if it is not told.
+    ones count once, under the first of their places.  ``forward`` takes ``mode`` if anything inside
+    needs it, and hands it on; a module that is called in training and should know is an error if it is
+    not told.
     """
 
     #: Attributes that hold variables which are no parameters: saved, not trained.
@@ -60,31 +88,34 @@ class Module:
         raise ArgumentError(f"{type(self).__name__} has no forward", mend="define forward(self, x, …)")
 
     def __call__(self, *inputs: Any, **keywords: Any) -> Any:
-        mode = keywords.get("mode", EVALUATE)
-        call = _running.get()
-        token = None
+        mode = keywords.get("mode") or next((item for item in inputs if isinstance(item, Mode)), None)
+        call, token = _running.get(), None
         if call is None:
-            call = _Call({id(module): path for path, module in self.named_modules()}, mode.training)
+            call = self._begin(_in_training.get() if mode is None else mode.training)
             token = _running.set(call)
         try:
-            path = call.paths.get(id(self), "")
-            if call.training and self.depends_on_mode and "mode" not in keywords:
+            path = call.paths.get(id(self))  # none for a module that forward made or found elsewhere
+            if call.training and mode is None and _depends_on_mode(self):
                 raise ArgumentError(
                     f"{path or type(self).__name__} was called in training without the mode",
                     where=user_place(),
-                    mend="hand it on in forward: self.dropout(x, mode=mode)",
+                    mend="hand it on: model(x, mode=mode), or mode=cr.nn.EVALUATE if evaluation is meant",
                 )
-            if "mode" in keywords and not _takes_mode(type(self)):
+            if "mode" in keywords and not _takes_mode(type(self).forward):
                 del keywords["mode"]
-            outer = current_module()
-            with module_scope(path.removeprefix(outer).lstrip(".") if outer else path):
+            with module_scope(path or "", within=None if path is None else call.base):
                 result = self.forward(*inputs, **keywords)
             if call.observe is not None:
-                call.observe(path, self, result)
+                call.observe(path or "", self, result)
             return result
         finally:
             if token is not None:
                 _running.reset(token)
+
+    def _begin(self, training: bool, observe: Callable[[str, Module, Any], None] | None = None) -> _Call:
+        """What the calls inside a call of this module share."""
+        paths = {id(module): path for path, module in self.named_modules()}
+        return _Call(current_module(), paths, training, observe)
 
     # -- what the module consists of ---------------------------------------------------------------
 
@@ -99,9 +130,17 @@ class Module:
 
         A variable that has no name yet takes its path, for pictures and messages.
         """
+        paths: set[str] = set()
         for path, item in _walk(self):
-            if isinstance(item, Variable):
-                yield path, item if item.name else item.named(path)
+            if not isinstance(item, Variable):
+                continue
+            if path in paths:
+                raise ArgumentError(
+                    f"{type(self).__name__} has two variables called {path}",
+                    mend="give the dict that holds one of them keys without dots, all strings or all numbers",
+                )
+            paths.add(path)
+            yield path, item if item.name else item.named(path)
 
     def named_parameters(self) -> Iterator[tuple[str, Variable]]:
         """The variables that training may change, with dotted paths."""
@@ -160,14 +199,10 @@ class Module:
         for path, variable in variables.items():
             variable.assign(state[path])
 
+    @recursive_repr("…")
     def __repr__(self) -> str:
-        inner = [
-            f"  ({name}): " + repr(child).replace("\n", "\n  ")
-            for name, child in vars(self).items()
-            if isinstance(child, Module)
-        ]
         head = f"{type(self).__name__}({self.describe()})"
-        return "\n".join([head[:-1], *inner, ")"]) if inner else head
+        return indented(head, [(path, repr(child)) for path, child in _children(self)])
 
     def describe(self) -> str:
         """The module's settings in a few words, for ``repr`` and the summary."""
@@ -175,88 +210,72 @@ class Module:
 
 
 @cache
-def _takes_mode(kind: type[Module]) -> bool:
-    parameters = signature(kind.forward).parameters
+def _takes_mode(forward: Callable[..., Any]) -> bool:
+    parameters = signature(forward).parameters
     return "mode" in parameters or any(p.kind is Parameter.VAR_KEYWORD for p in parameters.values())
+
+
+def _depends_on_mode(module: Module) -> bool:
+    return any(below.depends_on_mode for _, below in module.named_modules())
+
+
+def _items(item: Any) -> Iterable[tuple[Any, Any]]:
+    """What a module or a container holds, by name."""
+    if isinstance(item, Module):
+        return list(vars(item).items())
+    if isinstance(item, dict):
+        return list(item.items())
+    if isinstance(item, list | tuple):
+        return enumerate(item)
+    return ()
 
 
 def _walk(item: Any, path: str = "", done: set[int] | None = None) -> Iterator[tuple[str, Any]]:
     """Modules and variables below ``item`` in the order of their attributes, each once."""
     done = set() if done is None else done
-    if isinstance(item, Module | Variable):
-        if id(item) in done:
+    if isinstance(item, Module | Variable | dict | list | tuple):
+        if id(item) in done:  # shared, or on the way to itself
             return
         done.add(id(item))
+    if isinstance(item, Module | Variable):
         yield path, item
-    children: list[tuple[Any, Any]] = []
-    if isinstance(item, Module):
-        children = list(vars(item).items())
-    elif isinstance(item, dict):
-        children = list(item.items())
-    elif isinstance(item, list | tuple):
-        children = list(enumerate(item))
-    for name, child in children:
+    for name, child in _items(item):
         yield from _walk(child, f"{path}.{name}" if path else str(name), done)
+
+
+def _children(module: Module) -> Iterator[tuple[str, Module]]:
+    """The modules that ``module`` holds itself, not those that they hold."""
+    inside: list[str] = []
+    for path, item in _walk(module):
+        if path and isinstance(item, Module) and not any(path.startswith(f"{other}.") for other in inside):
+            inside.append(path)
+            yield path, item
+
+
+def indented(head: str, parts: Sequence[tuple[str, str]]) -> str:
+    """``head``, which ends in a bracket, with named texts between its brackets, one a line."""
+    lines = [f"  ({name}): " + text.replace("\n", "\n  ") for name, text in parts]
+    return "\n".join([head[:-1], *lines, ")"]) if lines else head
+
+
+def function_text(function: Callable[..., Any]) -> str:
+    """A function in a few characters: its name, and the options that a ``partial`` fixed."""
+    if isinstance(function, partial):
+        options = [f"{name}={value!r}" for name, value in function.keywords.items()]
+        return ", ".join([function_text(function.func), *map(repr, function.args), *options])
+    return str(getattr(function, "__name__", type(function).__name__))
 
 
 def observe_calls(model: Module, run: Callable[[], Any]) -> list[tuple[str, Module, Any]]:
     """Run ``run`` and list the calls of the model's modules, as (path, module, result), inner first."""
     calls: list[tuple[str, Module, Any]] = []
-    paths = {id(module): path for path, module in model.named_modules()}
 
     def watch(path: str, module: Module, result: Any) -> None:
         calls.append((path, module, result))
 
-    token = _running.set(_Call(paths, False, watch))
+    token = _running.set(model._begin(training=False, observe=watch))
     try:
         run()
     finally:
         _running.reset(token)
     return calls
-
-
-class Sequential(Module):
-    """Modules, or functions of a node, one after the other.
-
-    >>> import chainrule as cr
-    >>> seeds = cr.nn.Seeds(0)
-    >>> net = cr.nn.Sequential(cr.nn.Linear(4, 8, seed=seeds), cr.nn.ReLU(), cr.nn.Linear(8, 2, seed=seeds))
-    >>> net(cr.placeholder((3, 4))).shape
-    (3, 2)
-    """
-
-    def __init__(self, *layers: Module | Callable[[Node], Node]) -> None:
-        self.layers = list(layers)
-
-    def forward(self, x: Node, mode: Mode = EVALUATE) -> Node:
-        for layer in self.layers:
-            x = layer(x, mode=mode) if isinstance(layer, Module) else layer(x)
-        return x
-
-    def __len__(self) -> int:
-        return len(self.layers)
-
-    def __getitem__(self, index: int) -> Any:
-        return self.layers[index]
-
-    def __repr__(self) -> str:
-        inner = [
-            f"  ({index}): " + repr(layer).replace("\n", "\n  ") for index, layer in enumerate(self.layers)
-        ]
-        return "\n".join(["Sequential(", *inner, ")"])
-
-
-class Residual(Module):
-    """A skip connection: ``x + f(x)``, so that the gradient has a way past ``f``.  He et al., 2016.
-
-    >>> import chainrule as cr
-    >>> block = cr.nn.Residual(cr.nn.Linear(4, 4, seed=0))
-    >>> block(cr.placeholder((3, 4))).shape
-    (3, 4)
-    """
-
-    def __init__(self, inner: Module) -> None:
-        self.inner = inner
-
-    def forward(self, x: Node, mode: Mode = EVALUATE) -> Node:
-        return x + self.inner(x, mode=mode)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from .. import functions
 from ..graph import Node
 from ..ops import reshape, sigmoid, sign, tanh
-from .module import Module
+from ..ops.windows import Numbers, Padding
+from .module import Module, function_text
 
 
 class Function(Module):
     """A function of one node as a layer, with its options fixed; activations and pooling are such.
 
     >>> import chainrule as cr
-    >>> square = cr.nn.Function(cr.square)
-    >>> float(square(cr.constant(3.0)))
-    9.0
+    >>> leaky = cr.nn.Function(cr.leaky_relu, slope=0.5)
+    >>> leaky, float(leaky(cr.constant(-3.0)))
+    (Function(leaky_relu, slope=0.5), -1.5)
     """
 
     function: Callable[..., Node]
@@ -29,98 +30,92 @@ class Function(Module):
     def forward(self, x: Node) -> Node:
         return self.function(x, **self.options)
 
-    def __repr__(self) -> str:
-        return f"{_title(self.function.__name__)}({self.describe()})"
-
     def describe(self) -> str:
-        return ", ".join(f"{name}={value}" for name, value in self.options.items())
-
-
-def _title(name: str) -> str:
-    return "".join(part.capitalize() for part in name.split("_"))
+        options = [f"{name}={value}" for name, value in self.options.items()]
+        return ", ".join([function_text(self.function), *options] if type(self) is Function else options)
 
 
 class Identity(Function):
-    """The activation x."""
+    """The activation x: none at all."""
 
     def __init__(self) -> None:
         super().__init__(functions.identity)
 
 
 class Sign(Function):
-    """The activation -1, 0 or 1: the perceptron's activation."""
+    """-1, 0 or 1 by the sign of x: the perceptron's activation, whose gradient is 0."""
 
     def __init__(self) -> None:
         super().__init__(sign)
 
 
 class Sigmoid(Function):
-    """The activation 1 / (1 + e⁻ˣ)."""
+    """1 / (1 + e⁻ˣ)."""
 
     def __init__(self) -> None:
         super().__init__(sigmoid)
 
 
 class Tanh(Function):
-    """The activation the hyperbolic tangent."""
+    """The hyperbolic tangent."""
 
     def __init__(self) -> None:
         super().__init__(tanh)
 
 
 class HardTanh(Function):
-    """The activation x held in [-1, 1]."""
+    """x held in [-1, 1]."""
 
     def __init__(self) -> None:
         super().__init__(functions.hard_tanh)
 
 
 class ReLU(Function):
-    """The activation max(0, x)."""
+    """max(0, x)."""
 
     def __init__(self) -> None:
         super().__init__(functions.relu)
 
 
 class SELU(Function):
-    """The activation the self-normalising ELU."""
+    """The self-normalising ELU (Klambauer et al., 2017)."""
 
     def __init__(self) -> None:
         super().__init__(functions.selu)
 
 
 class SiLU(Function):
-    """The activation x·σ(x)."""
+    """x·σ(x)."""
 
     def __init__(self) -> None:
         super().__init__(functions.silu)
 
 
 class Softplus(Function):
-    """The activation log(1 + eˣ)."""
+    """log(1 + eˣ)."""
 
     def __init__(self) -> None:
         super().__init__(functions.softplus)
 
 
 class LeakyReLU(Function):
-    """The activation x for x > 0, ``slope``·x below."""
+    """x for x > 0, ``slope``·x below."""
 
     def __init__(self, slope: float = 0.01) -> None:
         super().__init__(functions.leaky_relu, slope=slope)
 
 
 class ELU(Function):
-    """The activation x for x > 0, ``alpha``·(eˣ - 1) below."""
+    """x for x > 0, ``alpha``·(eˣ - 1) below."""
 
     def __init__(self, alpha: float = 1.0) -> None:
         super().__init__(functions.elu, alpha=alpha)
 
 
 class GELU(Function):
-    """The activation x·Φ(x), exact or in its tanh form (``approximate``)."""
+    """x·Φ(x), exact, or with ``approximate="tanh"`` in the form that GPT-2 was trained with."""
 
-    def __init__(self, approximate: bool = False) -> None:
+    def __init__(self, approximate: Literal["none", "tanh"] = "none") -> None:
         super().__init__(functions.gelu, approximate=approximate)
 
 
@@ -132,31 +127,57 @@ class Softmax(Function):
 
 
 class MaxPool1d(Function):
-    """The largest of each window of ``size`` along axis 1 of (batch, length, channels)."""
+    """The largest of each window of ``size`` along axis 1 of (batch, length, channels).
 
-    def __init__(self, size: int, stride: int | None = None, padding: Any = 0) -> None:
+    ``stride`` is the window's size unless given.
+
+    >>> import chainrule as cr
+    >>> cr.nn.MaxPool1d(2)(cr.constant([[[1.0], [4.0], [2.0], [3.0]]])).value.ravel()
+    array([4., 3.], dtype=float32)
+    """
+
+    def __init__(self, size: int, stride: int | None = None, padding: Padding = 0) -> None:
         super().__init__(functions.max_pool1d, size=size, stride=stride, padding=padding)
 
 
 class AveragePool1d(Function):
-    """The mean of each window of ``size`` along axis 1 of (batch, length, channels)."""
+    """The mean of each window of ``size`` along axis 1 of (batch, length, channels).
 
-    def __init__(self, size: int, stride: int | None = None, padding: Any = 0) -> None:
-        super().__init__(functions.average_pool1d, size=size, stride=stride, padding=padding)
+    Padding does not count as an element unless ``count_padding`` says so.
+
+    >>> import chainrule as cr
+    >>> cr.nn.AveragePool1d(4)(cr.constant([[[1.0], [4.0], [2.0], [3.0]]])).value.ravel()
+    array([2.5], dtype=float32)
+    """
+
+    def __init__(
+        self, size: int, stride: int | None = None, padding: Padding = 0, count_padding: bool = False
+    ) -> None:
+        super().__init__(
+            functions.average_pool1d, size=size, stride=stride, padding=padding, count_padding=count_padding
+        )
 
 
 class MaxPool2d(Function):
     """The largest of each window over axes 1 and 2 of (batch, height, width, channels)."""
 
-    def __init__(self, size: Any, stride: Any = None, padding: Any = 0) -> None:
+    def __init__(self, size: Numbers, stride: Numbers | None = None, padding: Padding = 0) -> None:
         super().__init__(functions.max_pool2d, size=size, stride=stride, padding=padding)
 
 
 class AveragePool2d(Function):
     """The mean of each window over axes 1 and 2 of (batch, height, width, channels)."""
 
-    def __init__(self, size: Any, stride: Any = None, padding: Any = 0) -> None:
-        super().__init__(functions.average_pool2d, size=size, stride=stride, padding=padding)
+    def __init__(
+        self,
+        size: Numbers,
+        stride: Numbers | None = None,
+        padding: Padding = 0,
+        count_padding: bool = False,
+    ) -> None:
+        super().__init__(
+            functions.average_pool2d, size=size, stride=stride, padding=padding, count_padding=count_padding
+        )
 
 
 class MaxOverTime(Function):
@@ -167,7 +188,7 @@ class MaxOverTime(Function):
 
 
 class Flatten(Module):
-    """All axes but the first in one."""
+    """All axes but the first in one: (batch, …) becomes (batch, product of the rest)."""
 
     def forward(self, x: Node) -> Node:
         return reshape(x, (x.shape[0], -1))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..graph import Node, Placeholder, Shape, placeholder
+from ..graph import Node, Placeholder, Shape, Variable, placeholder
 from ..trees import flatten
 from .module import Module, observe_calls
 
@@ -81,8 +81,8 @@ def summary(model: Module, *inputs: Node | Shape | Sequence[int]) -> Summary:
     for path, module, result in calls:
         own = [v for v in _own_variables(module) if id(v) in trained and id(v) not in counted]
         counted.update(id(v) for v in own)
-        if _is_container(module):
-            continue
+        if not own and any(child is not module for _, child in module.named_modules()):
+            continue  # a container: its modules have rows of their own
         rows.append(
             Row(
                 path,
@@ -95,7 +95,8 @@ def summary(model: Module, *inputs: Node | Shape | Sequence[int]) -> Summary:
     return Summary(tuple(rows), model.parameter_count(), fixed)
 
 
-def _own_variables(module: Module) -> list[Any]:
+def _own_variables(module: Module) -> list[Variable]:
+    """Those that no module below holds."""
     below = {
         id(v)
         for _, child in module.named_modules()
@@ -103,10 +104,6 @@ def _own_variables(module: Module) -> list[Any]:
         for _, v in child.named_variables()
     }
     return [v for _, v in module.named_variables() if id(v) not in below]
-
-
-def _is_container(module: Module) -> bool:
-    return any(child is not module for _, child in module.named_modules()) and not _own_variables(module)
 
 
 def _shapes(result: Any) -> tuple[Shape, ...]:

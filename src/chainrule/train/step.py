@@ -91,7 +91,8 @@ class TrainingStep(_ByShape):
         """The step as graph: the loss, and each variable's next value."""
         key = random.fold_in(random.key(self.seed), self.optimizer.state["step"])
         mode = nn.training(key)
-        loss = as_node(call_on_batch(self.loss, names, leaves, mode=mode))
+        with nn.in_training():
+            loss = as_node(call_on_batch(self.loss, names, leaves, mode=mode))
         if loss.size != 1 or not is_float(loss.dtype):
             raise ShapeError(
                 f"the loss is {loss!r}, not a scalar", mend="reduce it: .mean() over the batch is usual"
