@@ -7,8 +7,9 @@ and its updates.  The graph is the same for every engine; which one runs it is a
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, ParamSpec
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from threading import Lock
+from typing import Any, Generic, NamedTuple, ParamSpec
 
 import numpy as np
 
@@ -84,11 +85,22 @@ class Program:
 
     def __call__(self, *arrays: Any, accept: Accept | None = None) -> list[Array]:
         if len(arrays) != len(self.inputs):
-            raise ArgumentError(f"the program takes {len(self.inputs)} arrays, {len(arrays)} were given")
+            raise ArgumentError(
+                f"the program takes {len(self.inputs)} arrays, {len(arrays)} were given",
+                where=user_place(),
+                mend=f"give one for each of: {', '.join(leaf.label for leaf in self.inputs)}",
+            )
         environment: Environment = {
             leaf: conform(leaf, array) for leaf, array in zip(self.inputs, arrays, strict=True)
         }
         return self._engine.run(environment, accept)
+
+
+class _Traced(NamedTuple):
+    """A function's program for one combination of shapes, and the tree that its results hang on."""
+
+    program: Program
+    tree: Any
 
 
 class Compiled(Generic[P]):
@@ -96,44 +108,75 @@ class Compiled(Generic[P]):
 
     def __init__(self, fn: Callable[P, Any], engine: str, cache_size: int) -> None:
         engine_named(engine)
+        if cache_size < 1:
+            raise ArgumentError(
+                f"compile: a cache of {cache_size} programs", where=user_place(), mend="at least 1"
+            )
         self.fn, self.engine, self.cache_size = fn, engine, cache_size
-        self._programs: OrderedDict[Any, tuple[Program, Any]] = OrderedDict()
+        self._traced: OrderedDict[Hashable, _Traced] = OrderedDict()
+        self._lock = Lock()  # held for the look-ups only: tracing may call this very function again
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         leaves, tree = flatten(args)
-        arrays = [self._array(leaf) for leaf in leaves]
-        signature = [(array.shape, array.dtype.name) for array in arrays]
-        key = (str(tree), *signature, tuple(sorted(kwargs.items())))
-        entry = self._programs.get(key)
-        if entry is None:
-            entry = self._programs[key] = self._trace(arrays, tree, kwargs)
-            if len(self._programs) > self.cache_size:
-                self._programs.popitem(last=False)
-        self._programs.move_to_end(key)
-        program, output_tree = entry
-        return rebuild_tree(output_tree, program(*arrays))
+        if any(isinstance(leaf, Node) for leaf in leaves):
+            return self.fn(*args, **kwargs)
+        arrays = [leaf if isinstance(leaf, np.ndarray) else as_node(leaf).value for leaf in leaves]
+        key = self._key(arrays, tree, kwargs)
+        with self._lock:
+            traced = self._traced.get(key)
+        if traced is None:
+            traced = self._trace(arrays, tree, kwargs)
+        with self._lock:
+            self._traced[key] = traced
+            self._traced.move_to_end(key)
+            if len(self._traced) > self.cache_size:
+                self._traced.popitem(last=False)
+        results = traced.program(*arrays)
+        return rebuild_tree(traced.tree, [_apart(result, arrays) for result in results])
 
     @staticmethod
-    def _array(leaf: Any) -> Array:
-        if isinstance(leaf, np.ndarray):
-            return leaf
-        return as_node(leaf).value
+    def _key(arrays: Sequence[Array], tree: Any, options: Mapping[str, Any]) -> Hashable:
+        # The type belongs to an option: True, 1 and 1.0 are equal, and mean different graphs.
+        settings = [(name, type(value), value) for name, value in sorted(options.items())]
+        for name, _, value in settings:
+            try:
+                hash(value)
+            except TypeError:
+                raise ArgumentError(
+                    f"compile: the option {name} is a {type(value).__name__}, which cannot be hashed",
+                    where=user_place(),
+                    mend="pass arrays by position; options are numbers, strings or tuples",
+                ) from None
+        return (str(tree), *[(array.shape, array.dtype.name) for array in arrays], *settings)
 
-    def _trace(self, arrays: Sequence[Array], tree: Any, keywords: dict[str, Any]) -> tuple[Program, Any]:
+    def _trace(self, arrays: Sequence[Array], tree: Any, options: dict[str, Any]) -> _Traced:
         inputs = [placeholder(a.shape, a.dtype, name=f"x{i}") for i, a in enumerate(arrays)]
-        outputs, output_tree = flatten(self.fn(*rebuild_tree(tree, inputs), **keywords))
-        return Program(inputs, [as_node(output) for output in outputs], engine=self.engine), output_tree
+        outputs, output_tree = flatten(self.fn(*rebuild_tree(tree, inputs), **options))
+        program = Program(inputs, [as_node(output) for output in outputs], engine=self.engine)
+        return _Traced(program, output_tree)
+
+
+def _apart(result: Array, arrays: Sequence[Array]) -> Array:
+    """``result`` in memory of its own: whoever writes to it must not write to an argument or a variable."""
+    shared = not result.flags.writeable or any(np.may_share_memory(result, array) for array in arrays)
+    return result.copy() if shared else result
 
 
 def compile(fn: Callable[P, Any], engine: str = DEFAULT_ENGINE, *, cache_size: int = 32) -> Compiled[P]:
     """A function of arrays, specialised on their shapes and dtypes, run by ``engine``.
 
-    ``fn`` is called with placeholders once for each new combination of shapes, of which the last
-    ``cache_size`` are kept.  Keyword arguments are options, not arrays, and must be hashable.
+    Arguments and results are arrays, numbers, and tuples, lists or dicts of them.  ``fn`` is called with
+    placeholders once for each new combination of shapes, of which the last ``cache_size`` are kept.
+    Keyword arguments are options, not arrays, and must be hashable.  Where an argument is a node, ``fn``
+    itself answers, in nodes: a compiled function can be part of another, or be differentiated.
+
+    Raises ``ArgumentError`` for an engine there is not, or an option that cannot be hashed.
 
     >>> import chainrule as cr
     >>> double = cr.compile(lambda x: 2 * x)
     >>> double([1.0, 2.0])
     array([2., 4.], dtype=float32)
+    >>> float(cr.grad(double)(3.0))
+    2.0
     """
     return Compiled(fn, engine, cache_size)
