@@ -102,7 +102,11 @@ def intern(
     op: Op, inputs: tuple[Node, ...], attributes: dict[str, Any], origin: Origin | None = None
 ) -> Node:
     """The node of this structure: the one that exists, or a new one, written at ``origin`` or here."""
-    key = (op, tuple([node.serial for node in inputs]), tuple(attributes.items()) if attributes else ())
+    # Numbers alone, where there are no attributes: such a tuple costs the garbage collector nothing.  An
+    # op outlives its nodes, so its id is as good as itself.
+    key: tuple[Any, ...] = (id(op), *[node.serial for node in inputs])
+    if attributes:
+        key = (key, tuple(attributes.items()))
     entry = _table.get(key)
     if entry is not None and (node := entry()) is not None:
         return node

@@ -197,7 +197,7 @@ def constant(value: NodeLike, dtype: Any = None) -> Node:
         raise located(DTypeError(f"{value!r} does not fit {kind}"), CONSTANT, ()) from None
     key = None
     if array.nbytes <= _INTERN_BYTES:
-        key = (CONSTANT, kind, array.shape, array.tobytes())
+        key = (id(CONSTANT), kind, array.shape, array.tobytes())
         if (standing := standing_node(key)) is not None:
             return standing
     node: Constant = new_node(
