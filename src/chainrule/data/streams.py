@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.data.batches import Batches
+from chainrule.data.ragged import Ragged, as_ragged
+from chainrule.errors import ArgumentError
 
 
 class ContextBatches:
@@ -18,6 +20,9 @@ class ContextBatches:
     a hundred words costs no more than one of five.  The order of each epoch depends on
     ``(seed, epoch)`` only.
 
+    Errors: ArgumentError for a memory below 1, or where there is no word; DTypeError for ids that are no
+    integers.
+
     >>> batches = ContextBatches([[5, 6], [7]], memory=2, size=3, padding=0, shuffle=False)
     >>> [(contexts.tolist(), targets.tolist()) for contexts, targets in batches.epoch(0)]
     [([[0, 0], [0, 5], [0, 0]], [5, 6, 7])]
@@ -25,7 +30,7 @@ class ContextBatches:
 
     def __init__(
         self,
-        documents: Sequence[ArrayLike],
+        documents: ArrayLike | Ragged | Sequence[ArrayLike],
         memory: int,
         size: int,
         *,
@@ -34,24 +39,12 @@ class ContextBatches:
         shuffle: bool = True,
         drop_last: bool = False,
     ) -> None:
-        lead = np.full(memory, padding, np.int32)
-        pieces: list[NDArray[np.int32]] = []
-        places: list[NDArray[np.int64]] = []
-        start = 0
-        for document in documents:
-            ids = np.asarray(document, np.int32)
-            pieces += [lead, ids]
-            places.append(np.arange(start + memory, start + memory + len(ids)))
-            start += memory + len(ids)
-        self._stream = np.concatenate([lead[:0], *pieces])
+        if memory < 1:
+            raise ArgumentError(f"a memory of {memory} words", mend="give at least 1")
+        stream, places = as_ragged(documents).surrounded(memory, 0, padding)
+        self._stream = stream.astype(np.int32)
         self._before = np.arange(-memory, 0)
-        self._places = Batches(
-            np.concatenate([np.zeros(0, np.int64), *places]),
-            size,
-            seed=seed,
-            shuffle=shuffle,
-            drop_last=drop_last,
-        )
+        self._places = Batches(places, size, seed=seed, shuffle=shuffle, drop_last=drop_last)
 
     def __len__(self) -> int:
         return len(self._places)
