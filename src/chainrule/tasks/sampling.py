@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,15 +31,18 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.temperature < 0 or self.top_k < 0 or not 0 < self.top_p <= 1 or self.seed < 0:
+        allowed = 0 <= self.temperature < math.inf and 0 < self.top_p <= 1  # NaN is in neither
+        if not allowed or self.top_k < 0 or self.seed < 0:
             raise ArgumentError(
-                f"sampling: {self} is out of range",
-                mend="temperature ≥ 0, top_k ≥ 0, 0 < top_p ≤ 1, seed ≥ 0",
+                f"{self} is out of range", mend="temperature ≥ 0, top_k ≥ 0, 0 < top_p ≤ 1, seed ≥ 0"
             )
 
 
 def reshaped(probabilities: NDArray[np.float64], sampling: Sampling) -> NDArray[np.float64]:
-    """The distribution that words are drawn from.
+    """The distribution that words are drawn from; ``probabilities`` (words,) sum to 1.
+
+    Of equal probabilities the first counts as larger.  The order is temperature, then top-k, then top-p
+    of what is left.
 
     >>> reshaped(np.array([0.5, 0.3, 0.2]), Sampling(top_k=2)).round(3)
     array([0.625, 0.375, 0.   ])
@@ -49,17 +53,18 @@ def reshaped(probabilities: NDArray[np.float64], sampling: Sampling) -> NDArray[
         chosen = np.zeros_like(probabilities)
         chosen[np.argmax(probabilities)] = 1
         return chosen
-    with np.errstate(divide="ignore"):
-        scores = np.log(probabilities) / sampling.temperature
-    p = np.exp(scores - scores.max())
-    p /= p.sum()
+    with np.errstate(divide="ignore", over="ignore"):
+        scores = np.log(probabilities / probabilities.max())  # the largest 0, at any temperature
+        p = np.exp(scores / sampling.temperature)
     order = np.argsort(-p, kind="stable")
     if sampling.top_k:
         p[order[sampling.top_k :]] = 0
+    p /= p.sum()
     if sampling.top_p < 1:
-        before = np.cumsum(p[order]) - p[order]
-        p[order[before >= sampling.top_p * p.sum()]] = 0
-    return p / p.sum()
+        before = np.concatenate([[0.0], np.cumsum(p[order])[:-1]])
+        p[order[before >= sampling.top_p]] = 0
+    found: NDArray[np.float64] = p / p.sum()
+    return found
 
 
 def sample_words(
@@ -70,13 +75,24 @@ def sample_words(
     *,
     never: Sequence[int] = (),
 ) -> list[int]:
-    """``count`` ids drawn one after the other, each given all before it; those of ``never`` are not drawn."""
+    """``count`` ids drawn one after the other, each given all before it; those of ``never`` are not drawn.
+
+    Raises ``ArgumentError`` where the distribution leaves nothing else to draw.
+    """
     chance = np.random.Generator(np.random.PCG64(sampling.seed))
     found = list(np.asarray(ids).tolist())
     for _ in range(count):
         p = distribution(np.asarray(found, dtype=np.int32)).copy()
         p[list(never)] = 0
-        cumulative = np.cumsum(reshaped(p / p.sum(), sampling))
+        total = p.sum()
+        if not total > 0:
+            raise ArgumentError(
+                "no word has a probability, those aside that may not be drawn",
+                mend="train on more text, or with a smaller data.min_count",
+            )
+        p = reshaped(p / total, sampling)
+        possible = np.flatnonzero(p)
+        cumulative = np.cumsum(p[possible])
         place = np.searchsorted(cumulative, chance.random() * cumulative[-1], side="right")
-        found.append(int(min(place, len(p) - 1)))
+        found.append(int(possible[min(place, len(possible) - 1)]))
     return found[len(ids) :]
