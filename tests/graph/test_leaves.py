@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -96,6 +98,24 @@ def test_makers_refuse_and_say_where(name: str) -> None:
         make()
     assert text in str(caught.value)
     assert "test_leaves.py:" in str(caught.value)
+
+
+def test_copies_of_variables_are_variables_of_their_own() -> None:
+    """So a model is copied with copy.deepcopy; what is written in nodes needs no copy."""
+    w = cr.variable([1.0, 2.0], name="w")
+    model = {"w": w, "tied": w, "norm": cr.sum(w * w)}
+    twin = copy.deepcopy(model)
+    assert twin["w"] is twin["tied"]
+    assert twin["w"] is not w
+    assert (twin["w"].name, twin["w"].dtype.name) == ("w", "float32")
+    w.assign([5.0, 6.0])
+    assert twin["w"].value.tolist() == [1.0, 2.0]
+    assert twin["norm"] is copy.copy(model["norm"]) is model["norm"]
+
+
+def test_nodes_are_not_pickled() -> None:
+    with pytest.raises(errors.ArgumentError, match="cannot be pickled: nodes belong to their process"):
+        pickle.dumps(cr.variable(1.0) * 2)
 
 
 def test_an_unbound_placeholder_says_how_to_bind_it() -> None:

@@ -51,6 +51,9 @@ class Variable(Node):
         array.flags.writeable = False
         self._state["array"] = array
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
+        return variable(self.array, self.dtype, name=self.name)
+
     @property
     def grad(self) -> NDArray[Any] | None:
         """What the last ``backward()`` put here; it may be set, to None for example."""

@@ -54,6 +54,18 @@ class Node:
 
     __delattr__ = None  # type: ignore[assignment]  # immutable in this way too
 
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Node:
+        return self  # what never changes needs no copy; a variable makes a new one
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise ArgumentError(
+            f"{self!r} cannot be pickled: nodes belong to their process",
+            mend="save the arrays (v.value of each variable) and build the graph again",
+        )
+
     # -- what a node is called and where it was written ------------------------------------------
 
     @property
