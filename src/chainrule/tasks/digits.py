@@ -266,9 +266,9 @@ class Digits:
         say: Say,
     ) -> Report:
         """Train from scratch, or on from the folder's state, and leave the finished run in ``folder``."""
+        found = load_digits(data or config.data.path or None)
         if data:
-            config.data.path = str(Path(data).resolve())
-        found = load_digits(config.data.path or None)
+            config.data.path = str(Path(data).resolve())  # the run is found again from any folder
         system = self._system(config, found.image, found.classes, standardise(found.train.images, axis=None))
         folder.create({"task": self.name, **to_mapping(config)}, replace=resume)
         folder.write_text("network.json", msgspec.json.encode(_Shape(found.image, found.classes)).decode())
