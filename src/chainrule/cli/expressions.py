@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
+import numpy as np
+
 from .. import functions as f
 from .. import ops
 from ..dtypes import float64, is_float
@@ -152,7 +154,12 @@ def read_binding(text: str) -> tuple[str, Any]:
         raise ExpressionError(
             f"the value of {name} is no number", text, start, mend="write 3, -0.5 or [1, 2]"
         )
-    return name, _numbers(tree, text, start)
+    value = _numbers(tree, text, start)
+    try:
+        np.asarray(value)
+    except ValueError:
+        raise ExpressionError(f"the lists of {name} are not of equal length", text, start) from None
+    return name, value
 
 
 def _numbers(tree: ast.expr, text: str, start: int) -> Any:
@@ -174,7 +181,7 @@ def _parse(text: str) -> ast.Module:
     if len(text) > MOST_CHARACTERS:
         raise ExpressionError(f"the expression has {len(text):,} characters; {MOST_CHARACTERS:,} are read")
     if not text.strip():
-        raise ExpressionError("the expression is empty", mend='for example: chainrule explain "x**3" x=4')
+        raise _empty()
     try:
         tree = ast.parse(text, mode="exec")
     except SyntaxError as error:
@@ -185,9 +192,15 @@ def _parse(text: str) -> ast.Module:
         raise ExpressionError(f"this cannot be read: {error.msg}", text, column) from None
     except (ValueError, MemoryError, RecursionError):
         raise ExpressionError("the expression is nested too deeply, or holds a character of code 0") from None
+    if not tree.body:
+        raise _empty()
     if sum(1 for _ in ast.walk(tree)) > MOST_PARTS:
         raise ExpressionError(f"the expression has more than {MOST_PARTS:,} parts")
     return tree
+
+
+def _empty() -> ExpressionError:
+    return ExpressionError("the expression is empty", mend='for example: chainrule explain "x**3" x=4')
 
 
 class _Reader:
