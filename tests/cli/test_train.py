@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from chainrule.data import write_atomically
+from chainrule.train import RunFolder
+
+from .conftest import QUICK, Run
+
+FILES = {
+    "config.toml",
+    "curves.svg",
+    "manifest.json",
+    "metrics.jsonl",
+    "model.safetensors",
+    "network.json",
+    "report.html",
+    "state.safetensors",
+}
+
+
+def test_a_run_leaves_a_whole_folder(run: Run, tmp_path: Path) -> None:
+    ran = run("train", "digits", *QUICK)
+    assert ran.code == 0
+    folder = tmp_path / "runs" / "digits-1"
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert ran.err.splitlines()[-1] == (
+        "the run is in runs/digits-1; use it with  chainrule evaluate|predict runs/digits-1"
+    )
+    assert "64-16-16-10, sigmoid: 1,482 parameters" in ran.err
+    assert [line.split()[:2] for line in ran.err.splitlines() if line.startswith("epoch")] == [
+        ["epoch", "1"],
+        ["epoch", "2"],
+    ]
+    assert ran.out.startswith("digits: 64-16-16-10, sigmoid\n")
+    assert "1,482 parameters" in ran.out
+    config = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
+    assert (config["task"], config["training"]["epochs"], config["model"]["hidden"]) == (
+        "digits",
+        2,
+        [16, 16],
+    )
+    assert ElementTree.parse(folder / "curves.svg").getroot().tag.endswith("svg")
+    assert "Confusion matrix" in (folder / "report.html").read_text(encoding="utf-8")
+    assert json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["stopped"] == "epochs"
+    assert len((folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()) == 2
+
+
+def test_runs_are_numbered(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "runs" / "digits-7").mkdir(parents=True)
+    (tmp_path / "runs" / "digits-old").mkdir()
+    assert run("train", "digits", "-q", *QUICK).err == ""
+    assert (tmp_path / "runs" / "digits-8" / "model.safetensors").is_file()
+
+
+def test_json_is_alone_on_the_standard_output(run: Run) -> None:
+    ran = run("train", "digits", "--json", *QUICK)
+    found = json.loads(ran.out)
+    assert (ran.code, ran.out.count("\n"), found["task"], found["run"]) == (0, 1, "digits", "runs/digits-1")
+    assert found["scores"]["parameters"] == 1482
+    assert [record["epoch"] for record in found["records"]] == [1, 2]
+    assert "epoch 2" in ran.err
+
+
+def test_the_seed_decides_everything(run: Run, tmp_path: Path) -> None:
+    for name, seed in (("a", "3"), ("b", "3"), ("c", "4")):
+        arguments = ("--seed", seed, "--out", name, "--set", "model.dropout=0.2")
+        assert run("train", "digits", "-q", *arguments, *QUICK).code == 0
+    a, b, c = ((tmp_path / name / "model.safetensors").read_bytes() for name in "abc")
+    assert a == b
+    assert a != c
+
+
+def test_a_configuration_file_and_what_overrides_it(run: Run, tmp_path: Path) -> None:
+    shown = run("train", "digits", "--show-config", "--set", "model.hidden=[8]", "--seed", "5").out
+    (tmp_path / "mine.toml").write_text(shown, encoding="utf-8")
+    again = run("train", "digits", "--config", "mine.toml", "--set", "training.batch=7", "--show-config").out
+    found = tomllib.loads(again)
+    assert found["model"]["hidden"] == [8]
+    assert (found["training"]["seed"], found["training"]["batch"]) == (5, 7)
+    assert {path.name for path in tmp_path.iterdir()} == {"mine.toml"}
+
+
+def test_what_a_setting_leaves_out_is_as_the_task_has_it(run: Run) -> None:
+    plain = tomllib.loads(run("train", "digits", "--show-config").out)
+    found = tomllib.loads(run("train", "digits", "--show-config", "--set", "training.patience=4").out)
+    assert found["training"] == {**plain["training"], "patience": 4}
+    assert plain["optimizer"]["schedule"] == "linear"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        ([], 2, "error: which task?\n  mend:  chainrule train lm|digits\n"),
+        (["digit"], 2, "error: there is no task 'digit'\n  mend:  did you mean digits?\n"),
+        (
+            ["digits", "--epochs", "3"],
+            2,
+            "error: no such option '--epochs'\n  mend:  --set training.epochs=…\n",
+        ),
+        (
+            ["digits", "--set", "training.epoch=3"],
+            2,
+            "error: there is no setting 'training.epoch'\n"
+            "  mend:  did you mean training.epochs or training.batch?\n",
+        ),
+        (
+            ["digits", "--set", "model=cnn"],
+            2,
+            "error: there is no setting 'model'\n  mend:  it is a section: model.kind, model.hidden, "
+            "model.activation, model.dropout, model.initial, model.filters, model.window\n",
+        ),
+        (
+            ["digits", "--set", "model.hidden=16"],
+            2,
+            "error: model.hidden: expected `array`, got `int`\n"
+            "  mend:  for example --set 'model.hidden=[16,16]'\n",
+        ),
+        (
+            ["digits", "--set", "model.hidden=[8,0]"],
+            2,
+            "error: model.hidden[1]: expected `int` >= 1\n"
+            "  mend:  for example --set 'model.hidden=[16,16]'\n",
+        ),
+        (
+            ["digits", "--set", "model.activation=sigmod"],
+            2,
+            "error: model.activation: there is no activation 'sigmod'\n  mend:  did you mean 'sigmoid'?\n",
+        ),
+        (
+            ["digits", "--set", "model.kind=rnn"],
+            2,
+            "error: model.kind: invalid enum value 'rnn'\n  mend:  choose one of: mlp, cnn\n",
+        ),
+        (
+            ["digits", "--set", "optimizer.learning_rate=-1"],
+            2,
+            "error: optimizer.learning_rate: expected `float` > 0.0\n"
+            "  mend:  for example --set optimizer.learning_rate=0.006\n",
+        ),
+        (
+            ["digits", "--set", "training.epochs"],
+            2,
+            "error: 'training.epochs' is no setting\n  mend:  write section.key=value\n",
+        ),
+        (
+            ["digits", "--data", "nowhere"],
+            3,
+            "error: no such folder\n  where: nowhere\n  mend:  name the folder with the IDX files\n",
+        ),
+        (
+            ["digits", "--config", "nowhere.toml"],
+            3,
+            "error: the configuration cannot be read: No such file or directory\n  where: nowhere.toml\n",
+        ),
+        (
+            ["digits", "--resume"],
+            3,
+            "error: there is no run of digits to resume\n  where: runs\n"
+            "  mend:  name its folder with --out\n",
+        ),
+        (
+            ["digits", "--resume", "--out", "nowhere"],
+            3,
+            "error: there is no run to resume\n  where: nowhere\n  mend:  leave out --resume to begin one\n",
+        ),
+        (
+            ["digits", "--resume", "--seed", "1"],
+            2,
+            "error: --resume goes on with the seed of the run\n  mend:  leave out --seed\n",
+        ),
+        (
+            ["digits", "--resume", "--config", "x.toml"],
+            2,
+            "error: --resume goes on with the configuration of the run\n  mend:  leave out --config\n",
+        ),
+        (
+            ["digits", "--set", "model.kind=cnn", "--set", "model.filters=[4,4,4,4]"],
+            1,
+            "error: 4 stages of pooling leave nothing of images of 8×8\n",
+        ),
+    ],
+)
+def test_errors_leave_nothing_behind(
+    run: Run, tmp_path: Path, arguments: list[str], code: int, text: str
+) -> None:
+    ran = run("train", *arguments)
+    assert (ran.code, ran.out) == (code, "")
+    assert ran.err.startswith(text)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_engine_that_is_not_there(run: Run) -> None:
+    ran = run("train", "digits", "--engine", "steppe")
+    assert ran.code == 2
+    assert "'steppe'" in ran.err
+    assert "stepper" in ran.err
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(run: Run, finished: Path) -> None:
+    before = (finished / "model.safetensors").stat()
+    ran = run("train", "digits", "--out", str(finished))
+    assert ran.code == 3
+    assert ran.err == (
+        f"error: there is a run in this folder already\n  where: {finished}\n"
+        "  mend:  continue it with --resume, or choose another --out\n"
+    )
+    assert (finished / "model.safetensors").stat() == before
+
+
+def test_a_configuration_for_another_task(run: Run, finished: Path) -> None:
+    ran = run("train", "lm", "--config", str(finished / "config.toml"))
+    assert ran.code == 2
+    assert ran.err.startswith("error: the configuration is for the task 'digits', not 'lm'\n")
+
+
+def test_a_file_that_is_no_configuration(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("training = {epochs\n", encoding="utf-8")
+    ran = run("train", "digits", "--config", "mine.toml")
+    assert ran.code == 2
+    assert ran.err.startswith("error: the configuration is no TOML: ")
+    assert "line 1" in ran.err
+
+
+def test_the_place_of_a_run_is_a_file(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "here").write_text("", encoding="utf-8")
+    assert run("train", "digits", "--out", "here").code == 3
+    (tmp_path / "runs").write_text("", encoding="utf-8")
+    assert run("train", "digits").code == 3
+    assert {path.name for path in tmp_path.iterdir()} == {"here", "runs"}
+
+
+def _idx(array: np.ndarray) -> bytes:
+    header = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
+    return header + array.astype(np.uint8).tobytes()
+
+
+def test_loss_that_is_not_finite_ends_the_run(run: Run, tmp_path: Path) -> None:
+    ran = run("train", "digits", "-q", "--out", "r", *QUICK, "--set", "optimizer.rule=sgd",
+              "--set", "optimizer.learning_rate=1e38", "--set", "model.activation=relu")  # fmt: skip
+    assert ran.code == 1
+    assert "is not finite; nothing was updated" in ran.err
+    assert "mend:  lower the learning rate" in ran.err
+    assert "Traceback" not in ran.err
+    assert RunFolder(tmp_path / "r").config()["task"] == "digits"
+
+
+def test_a_malformed_file_is_named(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    images, labels = np.zeros((30, 4, 4)), np.arange(30) % 10
+    for part in ("train", "t10k"):
+        write_atomically(folder / f"{part}-images-idx3-ubyte", _idx(images))
+        write_atomically(folder / f"{part}-labels-idx1-ubyte", _idx(labels))
+    assert run("train", "digits", "--data", "data", "-q", "--out", "a", *QUICK).code == 0
+    write_atomically(folder / "train-labels-idx1-ubyte", _idx(labels)[:-5])
+    ran = run("train", "digits", "--data", "data", "--out", "b")
+    assert (ran.code, ran.out) == (3, "")
+    assert "where: data/train-labels-idx1-ubyte, byte 8" in ran.err.replace("\\", "/")
+    assert not (tmp_path / "b").exists()

@@ -1,0 +1,195 @@
+"""evaluate, predict, generate, plot, doctor: what is done with a run, and around it."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from chainrule.tasks.digits_data import load_test
+
+from .conftest import Run
+
+
+def test_evaluate_says_what_training_said(run: Run, finished: Path) -> None:
+    ran = run("evaluate", str(finished), "--json")
+    found = json.loads(ran.out)
+    assert (ran.code, ran.err, found["task"]) == (0, "", "digits")
+    matrix = [row[1:] for row in found["tables"][0]["rows"]]
+    right = sum(matrix[digit][digit] for digit in range(10))
+    assert right / sum(map(sum, matrix)) == pytest.approx(found["scores"]["test_accuracy"])
+    page = (finished / "report.html").read_text(encoding="utf-8")
+    assert f"{found['scores']['test_accuracy']:.6g}" in page
+    assert "test accuracy" in run("evaluate", str(finished)).out
+
+
+def _lines(count: int) -> tuple[list[str], list[int]]:
+    _, test = load_test(None)
+    images = (test.images[:count] * 16).round().astype(int).reshape(count, -1)
+    return [" ".join(map(str, image)) for image in images], test.labels[:count].tolist()
+
+
+def test_predict_takes_lines_a_file_and_the_standard_input(
+    run: Run, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines, _ = _lines(3)
+    given = run("predict", str(finished), *lines)
+    assert (given.code, given.err, len(given.out.splitlines())) == (0, "", 3)
+    assert all(len(line.split("\t")) == 2 for line in given.out.splitlines())
+    (tmp_path / "lines.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert run("predict", str(finished), "--file", "lines.txt").out == given.out
+    for arguments in ((), ("--file", "-")):
+        monkeypatch.setattr(sys, "stdin", io.StringIO("\r\n".join(lines)))
+        assert run("predict", str(finished), *arguments).out == given.out
+    found = json.loads(run("predict", str(finished), *lines, "--json").out)
+    assert [str(answer["digit"]) for answer in found["predictions"]] == [
+        line.split("\t")[0] for line in given.out.splitlines()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (
+            ["1 2 3"],
+            3,
+            "error: line 1 has 3 numbers; an image of 8×8 has 64\n"
+            "  mend:  give the pixels row by row, or the path of an IDX file\n",
+        ),
+        ([" ".join(["99"] * 64)], 3, "error: line 1 has pixels from 99 to 99; they lie in 0 … 16\n"),
+        (["nowhere.idx"], 3, "error: no such file\n  where: nowhere.idx\n  mend:  check the path\n"),
+        (
+            ["--file", "nowhere.txt"],
+            3,
+            "error: no such file\n  where: nowhere.txt\n  mend:  check the path\n",
+        ),
+        (["1", "--file", "x"], 2, "error: lines are given and --file as well\n  mend:  give one of them\n"),
+    ],
+)
+def test_predictions_that_cannot_be_made(
+    run: Run, finished: Path, arguments: list[str], code: int, text: str
+) -> None:
+    ran = run("predict", str(finished), *arguments)
+    assert (ran.code, ran.out, ran.err) == (code, "", text)
+
+
+def test_no_input_at_all(run: Run, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    ran = run("predict", str(finished))
+    assert (ran.code, ran.err) == (
+        3,
+        "error: there is nothing to predict from\n  mend:  give lines of input\n",
+    )
+
+
+def test_digits_write_no_text(run: Run, finished: Path) -> None:
+    ran = run("generate", str(finished))
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("error: a run of digits writes no text\n")
+
+
+def test_folders_that_are_no_runs(run: Run, tmp_path: Path) -> None:
+    for command in ("evaluate", "predict", "generate"):
+        ran = run(command, "nowhere")
+        assert (ran.code, ran.err) == (
+            3,
+            "error: there is no such run folder\n  where: nowhere\n  mend:  name the folder of a run\n",
+        )
+    ran = run("evaluate", str(tmp_path))
+    assert ran.code == 3
+    assert "config.toml is missing" in ran.err
+    (tmp_path / "config.toml").write_text('task = "chess"\n', encoding="utf-8")
+    assert run("evaluate", str(tmp_path)).err.startswith("error: there is no task 'chess'")
+    (tmp_path / "config.toml").write_text("x = 1\n", encoding="utf-8")
+    assert run("evaluate", str(tmp_path)).code == 3
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "network.json", "config.toml"])
+def test_a_damaged_run_is_told(run: Run, finished: Path, tmp_path: Path, name: str) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    content = (copy / name).read_bytes()
+    (copy / name).write_bytes(content[: len(content) // 2] + b"[")
+    ran = run("evaluate", str(copy))
+    assert (ran.code, ran.out) == (3, "")
+    assert name in ran.err
+    (copy / name).unlink()
+    gone = run("evaluate", str(copy))
+    assert gone.code == 3
+    assert f"{name} is missing" in gone.err
+
+
+def test_a_run_whose_configuration_does_not_fit_its_weights(run: Run, finished: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    config = (copy / "config.toml").read_text(encoding="utf-8")
+    (copy / "config.toml").write_text(config.replace("16", "12"), encoding="utf-8")
+    ran = run("evaluate", str(copy))
+    assert ran.code == 3
+    assert "the state does not fit Classifier:" in ran.err
+    assert "shape" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["activations"], "activations.svg"),
+        (["activations", "tanh", "relu", "--out", "two.svg"], "two.svg"),
+        (["loss-surface"], "loss-surface.svg"),
+        (["run", "RUN", "--out", "curves.svg"], "curves.svg"),
+    ],
+)
+def test_figures(run: Run, finished: Path, tmp_path: Path, arguments: list[str], name: str) -> None:
+    ran = run("plot", *(str(finished) if word == "RUN" else word for word in arguments))
+    assert (ran.code, ran.out, ran.err) == (0, "", f"written to {name}\n")
+    assert ElementTree.parse(tmp_path / name).getroot().tag.endswith("svg")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["activations", "--out", "x.doc"], 2),
+        (["activations", "--out", "nowhere/x.svg"], 3),
+        (["run", "nowhere"], 3),
+        (["surface"], 2),
+    ],
+)
+def test_figures_that_cannot_be_drawn(run: Run, tmp_path: Path, arguments: list[str], code: int) -> None:
+    ran = run("plot", *arguments)
+    assert (ran.code, ran.out) == (code, "")
+    assert ran.err.startswith("error: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_without_an_epoch_has_no_curves(run: Run, finished: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    shutil.copy(finished / "config.toml", copy)
+    ran = run("plot", "run", str(copy))
+    assert ran.code == 3
+    assert "no epoch has ended yet" in ran.err
+
+
+def test_doctor(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    ran = run("doctor", "--json")
+    found = json.loads(ran.out)
+    assert (ran.code, ran.err) == (0, "")
+    assert "OMP_NUM_THREADS=1" in found["machine"]["threads"]
+    assert found["machine"]["BLAS"] != "unknown"
+    versions = {package["package"]: package["version"] for package in found["packages"]}
+    assert all(versions[name] for name in ("numpy", "safetensors", "click", "rich", "scikit-learn"))
+    assert found["places"][0]["writable"] is True
+    text = run("doctor").out
+    assert "Machine" in text
+    assert "numpy" in text
+
+
+def test_doctor_names_what_is_missing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "missing: pip install 'chainrule[draw]'" in run("doctor").out
