@@ -25,7 +25,6 @@ from ..models.image_cnn import ImageCNN
 from ..models.perceptron import MLP
 from ..nn import EVALUATE, Mode, Module, initialisers
 from ..nn.initialisers import Initialiser
-from ..optim import ReduceOnPlateau
 from ..train import ClassScores, Reporter, Result, RunFolder, Settings, accuracy, confusion_matrix, fit
 from ..train.configuration import (
     Count,
@@ -35,6 +34,7 @@ from ..train.configuration import (
     TrainingOptions,
     from_mapping,
     make_optimizer,
+    make_plateau,
     to_mapping,
 )
 from .digits_data import Digits as Data
@@ -319,9 +319,7 @@ class Digits:
                 engine=options.engine,
             ),
             validate=lambda: system.scores(data.validation)[0],
-            plateau=ReduceOnPlateau(optimizer, patience=options.plateau - 1, factor=0.5, mode="max")
-            if options.plateau
-            else None,
+            plateau=make_plateau(options, optimizer, higher=True),
             folder=folder,
             resume=resume,
             reporter=reporter,

@@ -19,7 +19,6 @@ from ..graph import Node, placeholder
 from ..models.language_model import FeedForwardLanguageModel
 from ..models.ngram import KneserNey
 from ..ops import astype
-from ..optim import ReduceOnPlateau
 from ..train import PerExample, Reporter, RunFolder, Settings, fit
 from ..train.configuration import (
     Count,
@@ -30,6 +29,7 @@ from ..train.configuration import (
     Whole,
     from_mapping,
     make_optimizer,
+    make_plateau,
     to_mapping,
 )
 from .corpus import END, Corpus, TextOptions, check_options, make_tokenizer, read_corpus, tokenise
@@ -297,7 +297,7 @@ class LanguageModeling:
                 engine=options.engine,
             ),
             validate=validate,
-            plateau=ReduceOnPlateau(optimizer, patience=options.plateau) if options.plateau else None,
+            plateau=make_plateau(options, optimizer),
             folder=folder,
             resume=resume,
             reporter=reporter,

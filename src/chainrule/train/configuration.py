@@ -253,3 +253,15 @@ def make_optimizer(
         l2=options.l2,
         **more,
     )
+
+
+def make_plateau(
+    options: TrainingOptions, optimizer: optim.Optimizer, *, higher: bool = False
+) -> optim.ReduceOnPlateau | None:
+    """What halves the learning rate after ``options.plateau`` epochs without a better score; None for 0."""
+    if not options.plateau:
+        return None
+    mode: Literal["min", "max"] = "max" if higher else "min"
+    return optim.ReduceOnPlateau(
+        optimizer, patience=options.plateau - 1, factor=0.5, threshold=0.0, mode=mode
+    )
