@@ -25,7 +25,7 @@ def digest(arrays: Mapping[str, NDArray[Any]], notes: str = "") -> str:
     """A SHA-256 over names, dtypes, shapes and bytes, and over the notes."""
     total = hashlib.sha256(notes.encode())
     for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
+        array = np.asarray(arrays[name], order="C")
         total.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
         total.update(array.tobytes())
     return total.hexdigest()
@@ -33,7 +33,7 @@ def digest(arrays: Mapping[str, NDArray[Any]], notes: str = "") -> str:
 
 def save_tensors(path: Path, arrays: Mapping[str, NDArray[Any]], notes: Mapping[str, Any]) -> None:
     """Write ``arrays`` and ``notes`` (JSON) to ``path``, through a temporary name."""
-    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}  # keeps 0-d arrays 0-d
     text = json.dumps(notes)
     # One entry, since several are written in an order that differs from process to process.
     about = json.dumps({"digest": digest(plain, text), "notes": text})
