@@ -111,7 +111,17 @@ GOLDEN: dict[str, tuple[Callable[[], object], str]] = {
         lambda: cr.gradients(cr.sum(cr.placeholder((2,), "int64")), X),
         "is int64; derivatives are of floats",
     ),
-    "index": (lambda: X[2], "2"),
+    "index": (
+        lambda: X[2],
+        "x[…]: axis 0 has length 2; the index 2 is outside it\n"
+        "  where: {here}\n"
+        "  mend:  indices run from -2 to 1",
+    ),
+    "too many operands": (lambda: cr.exp(X, X), "exp takes 1 operand, 2 were given\n  where: {here}"),
+    "an attribute that is none": (
+        lambda: cr.exp(X, axis=1),
+        "exp has no attribute axis\n  where: {here}\n  mend:  it takes operands alone, by position",
+    ),
 }
 
 

@@ -33,12 +33,22 @@ def define_op(kind: type[Op]) -> Callable[..., Node]:
     """
     op = kind()
     operands, arity = _operands(op)
+    known = {parameter.name for parameter in operands if parameter.kind is Parameter.KEYWORD_ONLY}
+    any_attribute = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in operands)
 
     def function(*inputs: NodeLike, **attributes: Any) -> Node:
         if arity is not None and len(inputs) != arity:
             raise ArgumentError(
                 f"{op.name} takes {arity} operand{'s' * (arity != 1)}, {len(inputs)} were given",
                 where=user_place(),
+            )
+        if attributes and not any_attribute and not attributes.keys() <= known:
+            raise ArgumentError(
+                f"{op.name} has no attribute {', '.join(sorted(attributes.keys() - known))}",
+                where=user_place(),
+                mend=f"it has: {', '.join(sorted(known))}"
+                if known
+                else "it takes operands alone, by position",
             )
         return apply(op, *inputs, **attributes)
 
