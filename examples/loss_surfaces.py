@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 import chainrule as cr
-from chainrule.view.figures import plot_loss_surface
 
 # Eight points on a line, and which side of 0 they belong to (two of them on the wrong one).
 x = cr.constant([-2.0, -1.5, -0.8, -0.3, 0.4, 0.9, 1.4, 2.1])
@@ -60,4 +59,4 @@ for loss in (logistic, neuron):
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
-    plot_loss_surface(folder / "loss_surfaces.svg", {"convex": logistic, "not convex": neuron})
+    cr.view.plot_loss_surface(folder / "loss_surfaces.svg", {"convex": logistic, "not convex": neuron})
