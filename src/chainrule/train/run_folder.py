@@ -26,7 +26,7 @@ import numpy as np
 import tomli_w
 from numpy.typing import NDArray
 
-from ..data import write_atomically
+from ..data import read_lines, read_text, write_atomically
 from ..errors import DataError, RunFolderError
 from .tensors import Arrays, load_tensors, save_tensors
 
@@ -49,6 +49,8 @@ class RunFolder:
             )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            for left_by_a_kill in self.path.glob(".*.tmp"):
+                left_by_a_kill.unlink()
         except OSError as error:
             raise DataError(f"the folder cannot be made: {error.strerror or error}", path=self.path) from None
         write_atomically(self.config_path, tomli_w.dumps(_without_none(config)))
@@ -115,7 +117,7 @@ class RunFolder:
         path = self.path / "metrics.jsonl"
         if not path.is_file():
             return []
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [_json(path, line, number) for number, line in enumerate(read_lines(path), start=1)]
 
     def write_manifest(self, facts: Mapping[str, Any]) -> None:
         """What ran where, and the hashes of the files that matter."""
@@ -137,12 +139,22 @@ class RunFolder:
         path = self.path / "manifest.json"
         if not path.is_file():
             return {}
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return found
+        return _json(path, read_text(path))
 
     def write_text(self, name: str, text: str) -> None:
         """One more file, such as a vocabulary or a report."""
         write_atomically(self.path / name, text)
+
+
+def _json(path: Path, text: str, line: int | None = None) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        found = error
+    if not isinstance(found, dict):
+        where = str(path) if line is None else f"{path}, line {line}"
+        raise RunFolderError(f"{path.name} is damaged: {found}", where=where, mend="restore it, or train again")
+    return found
 
 
 def _without_none(value: Any) -> Any:
