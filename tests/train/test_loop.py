@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.data import Batches
+from chainrule.errors import ArgumentError, NonFiniteError
+from chainrule.graph import Node
+from chainrule.train import RunFolder, Settings, Silent, Training, fit
+
+
+class Net(cr.nn.Module):
+    """A small network with dropout, so that the random keys of steps matter."""
+
+    def __init__(self) -> None:
+        seeds = cr.nn.Seeds(0)
+        self.first = cr.nn.Linear(3, 8, seed=seeds)
+        self.drop = cr.nn.Dropout(0.3)
+        self.second = cr.nn.Linear(8, 2, seed=seeds)
+
+    def forward(self, x: Node, mode: cr.nn.Mode = cr.nn.EVALUATE) -> Node:
+        h = self.drop(cr.tanh(self.first(x)), mode=mode)
+        return self.second(h)  # type: ignore[no-any-return]
+
+
+def data(count: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((count, 3)).astype(np.float32)
+    return x, (x.sum(axis=1) > 0).astype(np.int64)
+
+
+def make(folder: RunFolder | None = None, *, epochs: int = 4, **options: Any) -> Training:
+    """A run over six batches an epoch."""
+    net = Net()
+    x, y = data()
+
+    def loss(x: Node, y: Node, mode: cr.nn.Mode) -> Node:
+        return cr.cross_entropy(net(x, mode=mode), y)
+
+    def validate() -> dict[str, float]:
+        return {"loss": float(cr.cross_entropy(net(cr.constant(x)), cr.constant(y)))}
+
+    optimizer = cr.optim.Adam(net.parameters(), 0.05)
+    kept = {name: options.pop(name) for name in ("reporter", "plateau") if name in options}
+    return Training(
+        net, loss, Batches((x, y), 10, seed=3), optimizer, Settings(epochs=epochs, seed=5, **options),
+        validate=validate, folder=folder, **kept,
+    )  # fmt: skip
+
+
+def weights(training: Training) -> dict[str, np.ndarray]:
+    return training.model.state_dict()
+
+
+def assert_same(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> None:
+    assert a.keys() == b.keys()
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name])
+
+
+class StopAt(Silent):
+    """Does something at a step, counted from 1 over the whole run."""
+
+    def __init__(self, number: int, act: Any) -> None:
+        self.number, self.act, self.steps = number, act, 0
+
+    def step(self, epoch: int, loss: float) -> None:
+        self.steps += 1
+        if self.steps == self.number:
+            self.act()
+
+
+class Killed(Exception):
+    """The process ends here."""
+
+
+def die() -> None:
+    raise Killed
+
+
+@pytest.mark.parametrize("step", [1, 3, 6, 7, 12, 13, 24])
+def test_a_run_that_dies_goes_on_to_the_same_bits(tmp_path: Path, step: int) -> None:
+    """At any step, with a checkpoint after each: as if power were lost."""
+    straight = make(RunFolder(tmp_path / "straight"))
+    (tmp_path / "straight").mkdir()
+    expected = straight.run()
+    (tmp_path / "broken").mkdir()
+    folder = RunFolder(tmp_path / "broken")
+    with pytest.raises(Killed):
+        make(folder, checkpoint_seconds=0.0, reporter=StopAt(step, die)).run()
+    again = make(folder)
+    again.resume()
+    found = again.run()
+    assert_same(weights(again), weights(straight))
+    for name in ("model.safetensors",):
+        assert (tmp_path / "broken" / name).read_bytes() == (tmp_path / "straight" / name).read_bytes()
+    untimed = [{k: v for k, v in record.items() if k != "seconds"} for record in found.records]
+    assert untimed == [{k: v for k, v in record.items() if k != "seconds"} for record in expected.records]
+    assert folder.metrics() == found.records
+
+
+@pytest.mark.parametrize("step", [1, 4, 6, 24])
+def test_ctrl_c_saves_first_and_stops_between_steps(tmp_path: Path, step: int) -> None:
+    folder = RunFolder(tmp_path)
+    broken = make(folder, reporter=StopAt(step, lambda: signal.raise_signal(signal.SIGINT)))
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        broken.run()
+    assert signal.getsignal(signal.SIGINT) is before
+    _, optimizer, progress = folder.load_state()
+    position = progress["position"]
+    assert optimizer["step"] == step == position["epoch"] * 6 + position["batch"]
+    again, straight = make(folder), make()
+    again.resume()
+    again.run()
+    straight.run()
+    assert_same(weights(again), weights(straight))
+
+
+def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
+    def twice() -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    folder = RunFolder(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        make(folder, reporter=StopAt(8, twice)).run()
+    assert folder.load_state()[1]["step"] == 6  # what the last epoch's end saved
+
+
+def test_outside_the_main_thread_signals_are_left_alone() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    results: list[Any] = []
+    thread = threading.Thread(target=lambda: results.append(make(epochs=1).run()))
+    thread.start()
+    thread.join()
+    assert len(results[0].records) == 1
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_finished_run_resumed_has_nothing_to_do(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    first = make(folder)
+    result = first.run()
+    content = (tmp_path / "model.safetensors").read_bytes()
+    again = make(folder)
+    again.resume()
+    assert again.run().records == result.records
+    assert_same(weights(again), weights(first))
+    assert (tmp_path / "model.safetensors").read_bytes() == content
+
+
+def test_more_epochs_may_be_asked_for_on_resuming(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    make(folder, epochs=2).run()
+    again, straight = make(folder, epochs=4), make(epochs=4)
+    again.resume()
+    assert len(again.run().records) == 4
+    straight.run()
+    assert_same(weights(again), weights(straight))
+
+
+def test_patience_ends_a_run_and_the_best_weights_are_restored() -> None:
+    training = make(epochs=50, patience=2)
+    scores = iter([3.0, 1.0, 2.0, 1.5, 9.0])
+    kept: list[dict[str, np.ndarray]] = []
+
+    def validate() -> dict[str, float]:
+        kept.append(weights(training))
+        return {"loss": next(scores)}
+
+    training.validate = validate
+    result = training.run()
+    assert (result.stopped, len(result.records), result.best["epoch"]) == ("patience", 4, 2)
+    assert [record["best"] for record in result.records] == [True, True, False, False]
+    assert_same(weights(training), kept[1])
+
+
+def test_time_ends_a_run_after_an_epoch() -> None:
+    result = make(epochs=50, max_seconds=1e-9).run()
+    assert (result.stopped, len(result.records)) == ("time", 1)
+
+
+def test_a_score_to_monitor_must_be_among_those_there_are() -> None:
+    with pytest.raises(ArgumentError, match="there is no score 'validation_f1' to monitor") as caught:
+        make(monitor="validation_f1").run()
+    assert "validation_loss" in str(caught.value)
+
+
+def test_without_validation_the_last_weights_are_the_best() -> None:
+    training = make(epochs=2)
+    training.validate = None
+    result = training.run()
+    assert (result.best["epoch"], result.stopped) == (2, "epochs")
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_examples() -> None:
+    """Batches of 10, 10, 4: the last counts by its size."""
+    x = np.arange(24, dtype=np.float32)[:, None]
+    w = cr.variable(0.0)
+    result = fit(
+        cr.nn.Sequential(), lambda x, mode: (x + w).mean(), Batches(x, 10, shuffle=False),
+        cr.optim.SGD([w], 1e-9), settings=Settings(epochs=1),
+    )  # fmt: skip
+    assert result.records[0]["loss"] == pytest.approx(x.mean(), rel=1e-5)
+
+
+def test_a_loss_that_is_not_finite_names_its_node_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    w = cr.variable([1.0, 2.0], name="w")
+
+    class Holder(cr.nn.Module):
+        def __init__(self) -> None:
+            self.w = w
+
+    x = np.ones((8, 2), np.float32)
+    x[6] = [-1.0, 0.5]
+
+    def loss(x: Node, mode: cr.nn.Mode) -> Node:
+        return cr.log(x).mean() + 0 * w.sum() if x.shape[0] else w.sum()
+
+    batches = Batches(x, 2, shuffle=False)
+    training = Training(
+        Holder(),
+        loss,
+        batches,
+        cr.optim.SGD([w], 0.1),
+        Settings(epochs=2, checkpoint_seconds=0.0),
+        folder=folder,
+    )
+    with pytest.raises(NonFiniteError) as caught:
+        training.run()
+    text = str(caught.value)
+    assert "the loss is not finite; nothing was updated" in text
+    assert "log" in text
+    assert "NaN" in text
+    assert "test_loop.py" in text
+    _, optimizer, progress = folder.load_state()
+    assert (optimizer["step"], progress["position"]["batch"]) == (3, 3)
+    assert np.isfinite(w.value).all()
+
+
+def test_a_weight_that_is_not_finite_is_named_and_nothing_changes() -> None:
+    w = cr.variable([1.0, 2.0], name="weights")
+    step = cr.train.TrainingStep(lambda x, mode: (w * x).sum(), cr.optim.SGD([w], 1e38))
+    with pytest.raises(NonFiniteError, match="the new value of weights is not finite"):
+        step(np.array([0.0, 1e3], np.float32))
+    np.testing.assert_array_equal(w.value, [1.0, 2.0])
