@@ -5,10 +5,11 @@ With E the embedding matrix and w₁ … wₙ the previous words, the lecture ha
     e = (E w₁, …, E wₙ)      h = f(W e + b)      z = U h      ŷ = softmax(z)
 
 Two things are added, each of which can be switched off.  The *history* is one more input beside the
-n embeddings: an average of those of the last ``history`` words in which older words weigh less,
-Σ dᵏ E w₋ₖ / Σ dᵏ.  A feed-forward network can afford a longer memory than an n-gram model, as it need
-not see a history again to know it.  And the output is *tied*: U = E V, so each word has one vector for
-reading and for predicting (Press and Wolf, 2017), which saves most of the parameters.
+n embeddings: the sum of those of the last ``history`` words in which older words weigh less, Σₖ dᵏ E w₋ₖ,
+scaled by √(Σₖ d²ᵏ) to about the length of one.  A feed-forward network can afford a longer memory than an
+n-gram model, as it need not see a history again to know it.  And the output is *tied*: U = E V, so each
+word has one vector for reading and for predicting (Press and Wolf, 2017), which saves most of the
+parameters.
 """
 
 from __future__ import annotations
@@ -49,8 +50,14 @@ class FeedForwardLanguageModel(nn.Module):
         activation: str = "tanh",
         seed: int | nn.Seeds,
     ) -> None:
-        if context < 1:
-            raise ArgumentError(f"a context of {context} words predicts nothing", mend="give at least 1")
+        if context < 1 or history < 0:
+            raise ArgumentError(
+                f"a context of {context} words and a history of {history}", mend="give at least 1 and 0"
+            )
+        if activation not in ACTIVATIONS:
+            raise ArgumentError(
+                f"there is no activation {activation!r}", mend=f"choose one of: {', '.join(ACTIVATIONS)}"
+            )
         seeds = nn.Seeds(seed)
         self.context, self.history, self.decay = context, history, decay
         self.activation = ACTIVATIONS[activation]
@@ -78,7 +85,7 @@ class FeedForwardLanguageModel(nn.Module):
             parts.append(sum_(older * self._weights(), axis=1))
         e = self.dropout(concat(parts, axis=1), mode=mode)
         h = self.hidden_dropout(self.activation(self.hidden(e)), mode=mode)
-        z = self.output(h)
+        z: Node = self.output(h)
         if self.word_bias is None:
             return z
         return z @ matrix_transpose(self.embedding.weight) + self.word_bias
@@ -87,5 +94,5 @@ class FeedForwardLanguageModel(nn.Module):
         """The weight of each word of the history, shape (history, 1), the newest last."""
         ages = np.arange(self.history - 1, -1, -1)
         weights = self.decay**ages
-        # Scaled so that an average of unrelated vectors is about as long as one of them.
+        # Scaled so that the sum of unrelated vectors is about as long as one of them.
         return constant((weights / np.sqrt((weights**2).sum())).astype(np.float32)[:, None])

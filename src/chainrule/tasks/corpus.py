@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import codecs
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,18 +15,21 @@ from ..data import (
     Tokenizer,
     WordTokenizer,
     python_docs,
-    read_lines,
+    read_text,
     split_documents,
     split_sentences,
 )
 from ..errors import ConfigurationError, DataError
-from ..train.configuration import Options
+from ..train.configuration import Count, Options, Whole
 
 END = "</s>"
-"""Ends every sentence, and is predicted like a word."""
+"""Ends every sentence (or line), and is predicted like a word."""
 PYTHON_DOCS = "python-docs"
 
-_ROLES = {"train": ("train",), "validation": ("valid", "dev"), "test": ("test",)}
+_PARTS = ("train", "validation", "test")
+_NAMED = {"train": 0, "training": 0, "valid": 1, "validation": 1, "val": 1, "dev": 1, "test": 2}
+_ENOUGH = 30  # pieces that can be dealt out to three parts
+_LINES, _WORDS = 20, 400  # the length of a piece where nothing in the text says where to cut
 
 
 class TextOptions(Options):
@@ -33,14 +38,15 @@ class TextOptions(Options):
     source: str = PYTHON_DOCS
     """``python-docs``, a text file, or a folder of them."""
     tokens: Literal["words", "spaces", "characters"] = "words"
-    """``words`` separates punctuation; ``spaces`` takes a tokenised text as it is."""
+    """``words`` finds sentences and separates punctuation; the others take each line as it is, split at
+    ``spaces`` or into ``characters``."""
     lower: bool = True
     numbers: bool = False
-    """Keep numbers apart; otherwise all are one token."""
+    """Keep numbers apart; otherwise all are one token (among ``words``)."""
     encoding: str = "utf-8"
-    min_count: int = 3
+    min_count: Count = 3
     """Words seen less often in training are unknown."""
-    max_size: int = 0
+    max_size: Whole = 0
     """The largest vocabulary; 0 sets no limit."""
 
 
@@ -54,29 +60,132 @@ class Corpus:
     test: list[list[str]]
 
 
+@dataclass(frozen=True)
+class SpaceTokenizer:
+    """What stands between spaces is a token.
+
+    >>> SpaceTokenizer(lower=True).tokenize("The <unk> isn't  N")
+    ['the', '<unk>', "isn't", 'n']
+    """
+
+    lower: bool = False
+
+    def tokenize(self, text: str) -> list[str]:
+        return (text.lower() if self.lower else text).split()
+
+    def detokenize(self, tokens: Iterable[str]) -> str:
+        return " ".join(tokens)
+
+
 def make_tokenizer(options: TextOptions) -> Tokenizer:
-    """The tokenizer that the options describe; ``spaces`` needs none."""
+    """The tokenizer that the options describe."""
     if options.tokens == "characters":
         return CharacterTokenizer(lower=options.lower)
+    if options.tokens == "spaces":
+        return SpaceTokenizer(lower=options.lower)
     return WordTokenizer(lower=options.lower, number=None if options.numbers else "<number>")
 
 
 def tokenise(text: str, options: TextOptions) -> list[str]:
-    """The tokens of one sentence or line, without its end."""
-    return text.split() if options.tokens == "spaces" else make_tokenizer(options).tokenize(text)
+    """The tokens of a text, each of its sentences (or lines) with its end.
+
+    >>> tokenise("It rains. We stay\\nin.", TextOptions())
+    ['it', 'rains', '.', '</s>', 'we', 'stay', 'in', '.', '</s>']
+    >>> tokenise("It rains. We stay\\nin.", TextOptions(tokens="spaces", lower=False))
+    ['It', 'rains.', 'We', 'stay', '</s>', 'in.', '</s>']
+    """
+    tokenizer = make_tokenizer(options)
+    sentences = split_sentences(text) if options.tokens == "words" else text.split("\n")
+    return [token for sentence in sentences for token in (*tokenizer.tokenize(sentence), END)]
+
+
+def detokenise(tokens: Iterable[str], options: TextOptions) -> str:
+    """A text that reads well and has these tokens; what :func:`tokenise` took apart, as far as it can be.
+
+    >>> detokenise(["it", "rains", ".", "</s>", "we", "stay", "."], TextOptions())
+    'it rains. we stay.'
+    """
+    sentences: list[list[str]] = [[]]
+    for token in tokens:
+        if token == END:
+            sentences.append([])
+        else:
+            sentences[-1].append(token)
+    tokenizer = make_tokenizer(options)
+    if options.tokens == "words":
+        return " ".join(tokenizer.detokenize(sentence) for sentence in sentences if sentence)
+    return "\n".join(map(tokenizer.detokenize, sentences)).strip("\n")
 
 
 def read_corpus(options: TextOptions) -> Corpus:
     """The corpus that ``options.source`` names, tokenised and split.
 
-    A folder whose files' names say train, valid (or dev) and test is taken as split; otherwise each
-    file is a document.  A single file is cut at blank lines.  Documents go to the three parts by a
-    hash of their names, so the split is the same everywhere.
+    A folder whose files' names say train, valid (or validation, val, dev) and test is taken as split,
+    other files aside; otherwise each file is a document.  A single file is cut at blank lines, or, where
+    there are few, at every so many lines or words.  What is not split yet goes to the three parts by a
+    hash of the documents' names, so the split is the same everywhere.
 
     Raises ``DataError`` where there is nothing to read, or too little to split.
     """
+    source = _read(options)
+    parts = source.parts or split_documents(source.documents, seed=0)
+    tokens = [_token_lists(part, options) for part in parts]
+    for name, found in zip(_PARTS, tokens, strict=True):
+        if not found:
+            raise DataError(
+                f"there is no text to {name if name != 'validation' else 'validate'} on"
+                + ("" if source.parts else f": {len(source.documents)} piece(s) were dealt out"),
+                path=source.path,
+                mend="give a longer text, or a folder with files named train, valid and test",
+            )
+    return Corpus(source.name, *tokens)
+
+
+def read_test(options: TextOptions) -> tuple[str, list[list[str]]]:
+    """The name and the documents of a text to be scored: its test part if it has one, or all of it.
+
+    Raises ``DataError`` where there is nothing to read.
+    """
+    source = _read(options)
+    tokens = _token_lists(source.parts[2] if source.parts else source.documents, options)
+    if not tokens:
+        raise DataError("there is no text in it", path=source.path)
+    return source.name, tokens
+
+
+def located(source: str) -> str:
+    """``source`` as a run records it: a path is good from any working directory."""
+    return source if source == PYTHON_DOCS else str(Path(source).absolute())
+
+
+def check_options(options: TextOptions) -> None:
+    """Raise ``ConfigurationError`` for values that no type excludes."""
+    try:
+        codecs.lookup(options.encoding)
+    except LookupError:
+        raise ConfigurationError(
+            f"data.encoding: no text encoding is called {options.encoding!r}",
+            mend="for example utf-8 or latin-1",
+        ) from None
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Documents, and the three parts where the source itself says which belongs to which."""
+
+    name: str
+    path: str
+    documents: Sequence[Document]
+    parts: Sequence[Sequence[Document]] | None = None
+
+
+def _read(options: TextOptions) -> _Source:
     if options.source == PYTHON_DOCS:
-        return _split(PYTHON_DOCS, python_docs(), options)
+        documents = python_docs()
+        return _Source(PYTHON_DOCS, PYTHON_DOCS, documents, split_documents(documents, seed=0))
     path = Path(options.source)
     if path.is_dir():
         return _read_folder(path, options)
@@ -84,76 +193,73 @@ def read_corpus(options: TextOptions) -> Corpus:
         raise DataError(
             "no such file, folder or named source", path=path, mend=f"name a text file, or {PYTHON_DOCS}"
         )
-    return _split(path.name, _paragraphs(path, options), options)
+    return _Source(path.name, str(path), _pieces(path, options))
 
 
-def _read_folder(folder: Path, options: TextOptions) -> Corpus:
-    files = sorted(item for item in folder.iterdir() if item.is_file() and _is_text(item))
+def _read_folder(folder: Path, options: TextOptions) -> _Source:
+    # Of a text that lies there packed and unpacked as well, one is read.
+    found = sorted((item for item in folder.iterdir() if item.is_file() and _is_text(item)), reverse=True)
+    files = sorted({_plain_name(file): file for file in found}.values())
     if not files:
         raise DataError(
             "the folder holds no text files", path=folder, mend="expected *.txt, *.tokens or *.txt.gz"
         )
-    roles: dict[str, list[Path]] = {role: [] for role in _ROLES}
-    for file in files:
-        for role, words in _ROLES.items():
-            if any(word in file.name.lower() for word in words):
-                roles[role].append(file)
-    if all(len(found) == 1 for found in roles.values()):
-        parts = {
-            role: [_line_tokens(read_lines(found[0], encoding=options.encoding), options)]
-            for role, found in roles.items()
-        }
-        return Corpus(folder.name, **parts)
-    documents = [
-        Document(file.name, "\n".join(read_lines(file, encoding=options.encoding))) for file in files
-    ]
-    return _split(folder.name, documents, options)
+    documents = [Document(file.name, read_text(file, options.encoding)) for file in files]
+    parts: list[list[Document]] = [[], [], []]
+    for document in documents:
+        said = {_NAMED[word] for word in re.split("[^a-z]+", document.name.lower()) if word in _NAMED}
+        if len(said) == 1:
+            parts[said.pop()].append(document)
+    if all(parts):
+        return _Source(folder.name, str(folder), documents, parts)
+    if sum(map(len, parts)) == len(documents):
+        missing = [name for name, part in zip(("train", "valid", "test"), parts, strict=True) if not part]
+        present = ", ".join(file.name for file in files)
+        raise DataError(
+            f"the folder has {present}, and nothing named {' or '.join(missing)}",
+            path=folder,
+            mend="add it, or name a single file, which will be split",
+        )
+    return _Source(folder.name, str(folder), documents)
+
+
+def _plain_name(path: Path) -> str:
+    return path.name.lower().removesuffix(".gz")
 
 
 def _is_text(path: Path) -> bool:
-    name = path.name.lower().removesuffix(".gz")
+    name = _plain_name(path)
     return name.endswith((".txt", ".tokens", ".text")) and not name.startswith((".", "readme", "license"))
 
 
-def _paragraphs(path: Path, options: TextOptions) -> list[Document]:
-    """The blocks between blank lines; a file without any is cut every twenty lines."""
-    blocks: list[list[str]] = [[]]
-    lines = list(read_lines(path, encoding=options.encoding))
-    sparse = sum(not line.strip() for line in lines) < 10
-    for number, line in enumerate(lines):
-        if (sparse and number % 20 == 0) or (not sparse and not line.strip()):
-            blocks.append([])
-        if line.strip():
-            blocks[-1].append(line)
-    return [Document(f"{path.name}:{index}", "\n".join(block)) for index, block in enumerate(blocks) if block]
+def _pieces(path: Path, options: TextOptions) -> list[Document]:
+    """A file as documents, cut where the text says so or else by length."""
+    text = read_text(path, options.encoding)
+    cuts: list[Callable[[str], list[str]]] = [_blocks, _line_pieces, _word_pieces]
+    found: list[str] = []
+    for cut in cuts:
+        found = max(found, cut(text), key=len)
+        if len(found) >= _ENOUGH:
+            break
+    return [Document(f"{path.name}:{index}", piece) for index, piece in enumerate(found)]
 
 
-def _line_tokens(lines: Sequence[str], options: TextOptions) -> list[str]:
-    return [token for line in lines for token in (*tokenise(line, options), END)]
+def _blocks(text: str) -> list[str]:
+    return [block.strip("\n") for block in re.split(r"\n[^\S\n]*\n", text) if block.strip()]
 
 
-def document_tokens(document: Document, options: TextOptions) -> list[str]:
-    """A document's tokens, each sentence (or each line, where tokens stand apart) with its end."""
-    if options.tokens == "words":
-        return _line_tokens(split_sentences(document.text), options)
-    return _line_tokens(document.text.splitlines(), options)
+def _line_pieces(text: str) -> list[str]:
+    lines = [line for line in text.split("\n") if line.strip()]
+    return ["\n".join(lines[start : start + _LINES]) for start in range(0, len(lines), _LINES)]
 
 
-def _split(name: str, documents: Sequence[Document], options: TextOptions) -> Corpus:
-    parts = [
-        [tokens for document in part if (tokens := document_tokens(document, options))]
-        for part in split_documents(documents, seed=0)
+def _word_pieces(text: str) -> list[str]:
+    words = text.split()
+    return [" ".join(words[start : start + _WORDS]) for start in range(0, len(words), _WORDS)]
+
+
+def _token_lists(documents: Sequence[Document], options: TextOptions) -> list[list[str]]:
+    """The tokens of each document that holds any text."""
+    return [
+        tokenise(document.text.removesuffix("\n"), options) for document in documents if document.text.strip()
     ]
-    if not all(parts):
-        raise DataError(
-            f"{len(documents)} piece(s) of text cannot be split into train, validation and test",
-            path=name,
-            mend="give a longer text, or a folder with files named train, valid and test",
-        )
-    return Corpus(name, *parts)
-
-
-def check_options(options: TextOptions) -> None:
-    """Raise for values that no type excludes."""
-    if options.min_count < 1 or options.max_size < 0:
-        raise ConfigurationError("data.min_count is at least 1 and data.max_size at least 0")

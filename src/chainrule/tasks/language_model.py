@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from .. import nn
 from ..data import ContextBatches, Vocabulary, context_windows
-from ..errors import ConfigurationError, DataError
+from ..errors import ConfigurationError
 from ..functions import ACTIVATIONS, cross_entropy
 from ..graph import Node, placeholder
 from ..models.language_model import FeedForwardLanguageModel
 from ..models.ngram import KneserNey
 from ..ops import astype
-from ..train import PerExample, Reporter, RunFolder, Settings, fit
+from ..optim import ReduceOnPlateau
+from ..train import PerExample, Reporter, RunFolder, Settings, fit, perplexity
 from ..train.configuration import (
     Count,
     OptimizerOptions,
@@ -29,13 +30,26 @@ from ..train.configuration import (
     Whole,
     from_mapping,
     make_optimizer,
-    make_plateau,
     to_mapping,
 )
-from .corpus import END, Corpus, TextOptions, check_options, make_tokenizer, read_corpus, tokenise
+from .corpus import (
+    END,
+    Corpus,
+    TextOptions,
+    check_options,
+    detokenise,
+    located,
+    read_corpus,
+    read_test,
+    tokenise,
+)
 from .sampling import Sampling, sample_words
 from .task import Report, Say, Table
 
+Ids = NDArray[np.int32]
+Floats = NDArray[np.floating[Any]]
+
+_VOCABULARY = "vocabulary.txt"
 _EVALUATION_BATCH = 1024
 _SAMPLES = 5
 
@@ -80,128 +94,133 @@ class LanguageModel:
     vocabulary: Vocabulary
     model: FeedForwardLanguageModel
 
-    def batches(self, documents: Sequence[NDArray[Any]], size: int, **options: Any) -> ContextBatches:
-        """Contexts and next words of encoded documents."""
-        padding = self.vocabulary.index("<pad>")
-        return ContextBatches(documents, self.model.memory, size, padding=padding, **options)
+    @classmethod
+    def untrained(cls, config: LanguageModelConfig, vocabulary: Vocabulary) -> LanguageModel:
+        """As it starts out: weights from the configuration's seed."""
+        options = to_mapping(config.model)
+        model = FeedForwardLanguageModel(len(vocabulary), **options, seed=config.training.seed)
+        return cls(config, vocabulary, model)
 
-    def encode(self, documents: Sequence[Sequence[str]]) -> list[NDArray[Any]]:
+    def encode(self, documents: Sequence[Sequence[str]]) -> list[Ids]:
+        """Documents of tokens as arrays of ids."""
         return [self.vocabulary.encode(tokens) for tokens in documents]
+
+    def batches(self, documents: Sequence[Ids], size: int, **options: Any) -> ContextBatches:
+        """Contexts and next words of encoded documents."""
+        return ContextBatches(documents, self.model.memory, size, padding=self._padding, **options)
 
     def loss(self, words: Node, following: Node, mode: nn.Mode = nn.EVALUATE) -> Node:
         """Mean negative log-likelihood of the next words, in nats."""
         return cross_entropy(self.model(words, mode=mode), astype(following, "int64"))
 
-    def scorer(self) -> PerExample:
-        """log p of each next word, over batches."""
+    def log_probabilities(self, documents: Sequence[Ids]) -> Floats:
+        """log p of every token of the documents, in order."""
+        return self._likelihood(self.batches(documents, _EVALUATION_BATCH, shuffle=False).epoch(0))
 
+    def distribution(self, ids: Ids) -> NDArray[np.float64]:
+        """p(• | ids), shape (vocabulary,)."""
+        memory = self.model.memory
+        words = np.full(memory, self._padding, np.int32)
+        recent = ids[-memory:]
+        words[memory - len(recent) :] = recent
+        scores = self._scores([words[None, :]])[0].astype(np.float64)
+        weights = np.exp(scores - scores.max())
+        probabilities: NDArray[np.float64] = weights / weights.sum()
+        return probabilities
+
+    @property
+    def _padding(self) -> int:
+        return self.vocabulary.index("<pad>")
+
+    @cached_property
+    def _likelihood(self) -> PerExample:
         def log_likelihood(words: Node, following: Node) -> Node:
             return -cross_entropy(self.model(words), astype(following, "int64"), reduction="none")
 
         return PerExample(log_likelihood, engine=self.config.training.engine)
 
-    def log_probabilities(self, documents: Sequence[NDArray[Any]]) -> NDArray[Any]:
-        """log p of every token of the documents, in order."""
-        data = self.batches(documents, _EVALUATION_BATCH, shuffle=False)
-        return self.scorer()(data.epoch(0))
+    @cached_property
+    def _scores(self) -> PerExample:
+        return PerExample(self.model, engine=self.config.training.engine)
 
     # -- what it is used for -----------------------------------------------------------------------
 
     def evaluate(self, data: str | None) -> Report:
-        """Perplexities on the test text, or on the text that ``data`` names, beside the n-gram model's."""
+        """Perplexities on the test text, or on the text that ``data`` names, beside the n-gram model's.
+
+        The n-gram model is counted again, from the text that the run was trained on.
+        """
         corpus = read_corpus(self.config.data)
-        test = corpus.test
-        name = corpus.name
+        name, test = corpus.name, corpus.test
         if data is not None:
-            other = msgspec.structs.replace(self.config.data, source=data)
-            found = read_corpus(other)
-            test, name = [*found.train, *found.validation, *found.test], found.name
+            name, test = read_test(msgspec.structs.replace(self.config.data, source=data))
         return self.compare(corpus, test, f"Perplexity on {name}")
 
-    def compare(self, corpus: Corpus, test: list[list[str]], title: str) -> Report:
+    def compare(self, corpus: Corpus, test: Sequence[Sequence[str]], title: str) -> Report:
         """The table: n-gram, neural, and the two interpolated, over the same tokens."""
         baseline = Baseline.chosen(self, corpus)
-        validation, tokens = self.encode(corpus.validation), self.encode(test)
-        log_p = {"validation": self.log_probabilities(validation), "test": self.log_probabilities(tokens)}
-        log_q = {
-            "validation": baseline.log_probabilities(validation),
-            "test": baseline.log_probabilities(tokens),
-        }
-        share = best_share(log_p["validation"], log_q["validation"])
-        rows = [
-            (baseline.name, *(_perplexity(log_q[part]) for part in log_q)),
-            (self.describe(), *(_perplexity(log_p[part]) for part in log_p)),
-            (
-                f"interpolated, {share:.2f} neural",
-                *(_perplexity(interpolate(log_p[part], log_q[part], share)) for part in log_p),
-            ),
-        ]
-        unknown = self.vocabulary.index("<unk>")
-        counts = f"{sum(map(len, tokens)):,} test tokens, {len(self.vocabulary):,} words in the vocabulary"
-        share_unknown = float(np.mean(np.concatenate(tokens) == unknown))
+        parts = self.encode(corpus.validation), self.encode(test)
+        neural = [self.log_probabilities(part) for part in parts]
+        ngram = [baseline.log_probabilities(part) for part in parts]
+        share = best_share(neural[0], ngram[0])
+        mixed = [interpolate(p, q, share) for p, q in zip(neural, ngram, strict=True)]
         scores = {
-            "perplexity": float(rows[1][2]),
-            "ngram_perplexity": float(rows[0][2]),
-            "interpolated_perplexity": float(rows[2][2]),
-            "validation_perplexity": float(rows[1][1]),
-            "ngram_validation_perplexity": float(rows[0][1]),
+            f"{who}{part}perplexity": _perplexity(log_p)
+            for who, both in (("", neural), ("ngram_", ngram), ("interpolated_", mixed))
+            for part, log_p in zip(("validation_", ""), both, strict=True)
         }
-        table = Table(
-            f"{title}: {counts}, {share_unknown:.1%} unknown",
-            ("model", "validation perplexity", "test perplexity"),
-            tuple(rows),
-        )
+        rows = [
+            (label, scores[f"{who}validation_perplexity"], scores[f"{who}perplexity"])
+            for label, who in (
+                (baseline.describe(), "ngram_"),
+                (self.describe(), ""),
+                (f"interpolated, {share:.2f} neural", "interpolated_"),
+            )
+        ]
+        tokens = np.concatenate(parts[1])
+        unknown = np.mean(tokens == self.vocabulary.index("<unk>"))
+        about = f"{len(tokens):,} test tokens, {len(self.vocabulary):,} words in the vocabulary"
+        header = ("model", "validation perplexity", "test perplexity")
+        table = Table(f"{title}: {about}, {unknown:.1%} unknown", header, tuple(rows))
         return Report(title, scores, [table])
 
     def describe(self) -> str:
+        """What kind of model it is, for a table."""
         model = self.config.model
         text = f"feed-forward, {model.context} words"
         return f"{text} + history of {model.history}" if model.history else text
 
     def predict(self, lines: Sequence[str]) -> list[dict[str, Any]]:
-        """For each line: its perplexity, and the words most likely to follow it."""
+        """For each line: the words most likely to follow it, and its perplexity if it holds any words."""
         answers = []
         for line in lines:
-            tokens = tokenise(line, self.config.data)
-            ids = self.vocabulary.encode([END, *tokens])
+            ids = self._begun(line)
             following = self.distribution(ids)
             best = np.argsort(-following, kind="stable")[:5]
             answer: dict[str, Any] = {
                 "text": line,
                 "next": [[self.vocabulary.token(int(i)), round(float(following[i]), 4)] for i in best],
             }
-            if tokens:
+            if len(ids) > 1:
                 answer["perplexity"] = round(_perplexity(self.log_probabilities([ids])[1:]), 2)
             answers.append(answer)
         return answers
 
-    def distribution(self, ids: NDArray[Any]) -> NDArray[np.float64]:
-        """p(• | ids), shape (vocabulary,)."""
-        context, _ = next(self.batches([np.append(ids, 0)], len(ids) + 1, shuffle=False).epoch(0))
-        scores = self._scores([(context[-1:],)])[0].astype(np.float64)
-        weights = np.exp(scores - scores.max())
-        return weights / weights.sum()
-
-    @property
-    def _scores(self) -> PerExample:
-        scores = self.__dict__.get("_scores_program")
-        if scores is None:
-            scores = self.__dict__["_scores_program"] = PerExample(self.model)
-        return scores
-
     def generate(self, prompt: str = "", *, words: int = 60, sampling: Sampling | None = None) -> str:
         """Text that goes on from ``prompt``: ``words`` tokens drawn one after the other."""
-        tokens = [END, *tokenise(prompt, self.config.data)]
-        never = [self.vocabulary.index(symbol) for symbol in ("<pad>", "<unk>")]
+        never = [self._padding, self.vocabulary.index("<unk>")]
         drawn = sample_words(
-            self.distribution, self.vocabulary.encode(tokens), words, sampling or Sampling(), never=never
+            self.distribution, self._begun(prompt), words, sampling or Sampling(), never=never
         )
-        found = [*tokens[1:], *self.vocabulary.decode(drawn)]
-        if self.config.data.tokens == "spaces":
-            return " ".join(found).replace(END, "\n")
-        tokenizer = make_tokenizer(self.config.data)
-        sentences = " ".join(found).split(END) if self.config.data.tokens == "words" else ["".join(found)]
-        return " ".join(tokenizer.detokenize(sentence.split()) for sentence in sentences).strip()
+        return detokenise([*self._tokens(prompt), *self.vocabulary.decode(drawn)], self.config.data)
+
+    def _tokens(self, text: str) -> list[str]:
+        """The tokens of a text that has not ended."""
+        return tokenise(text, self.config.data)[:-1]
+
+    def _begun(self, text: str) -> Ids:
+        """The ids of a text, after the end of some other sentence."""
+        return self.vocabulary.encode([END, *self._tokens(text)])
 
 
 @dataclass(frozen=True)
@@ -209,7 +228,6 @@ class Baseline:
     """The n-gram model: interpolated modified Kneser–Ney over documents."""
 
     model: KneserNey
-    bos: int
 
     @classmethod
     def chosen(cls, system: LanguageModel, corpus: Corpus) -> Baseline:
@@ -219,32 +237,37 @@ class Baseline:
         order = system.config.ngram_order
         orders = [order] if order else range(2, 7)
         fitted = [KneserNey(n, size).fit(train, bos=size) for n in orders]
-        return cls(min(fitted, key=lambda model: model.perplexity(validation)), size)
+        return cls(min(fitted, key=lambda model: model.perplexity(validation)))
 
-    @property
-    def name(self) -> str:
+    def describe(self) -> str:
+        """What kind of model it is, for a table."""
         return f"Kneser–Ney, order {self.model.order}"
 
-    def log_probabilities(self, documents: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    def log_probabilities(self, documents: Sequence[Ids]) -> Floats:
         """log q of every token of the documents, in order."""
-        contexts, following = context_windows(documents, self.model.order - 1, padding=self.bos)
+        contexts, following = context_windows(documents, self.model.order - 1, padding=self.model.bos)
         return self.model.log_probabilities(contexts, following)
 
 
-def interpolate(log_p: NDArray[Any], log_q: NDArray[Any], share: float) -> NDArray[Any]:
-    """log(share·p + (1 - share)·q), elementwise."""
-    with np.errstate(divide="ignore"):
-        return np.logaddexp(np.log(share) + log_p, np.log1p(-share) + log_q)
+def interpolate(log_p: Floats, log_q: Floats, share: float) -> Floats:
+    """log(share·p + (1 - share)·q), elementwise.
+
+    >>> np.exp(interpolate(np.log([0.5]), np.log([0.1]), 0.25)).round(6)
+    array([0.2])
+    """
+    with np.errstate(divide="ignore"):  # a share of 0 or 1 leaves one of them out
+        mixed: Floats = np.logaddexp(np.log(share) + log_p, np.log1p(-share) + log_q)
+    return mixed
 
 
-def best_share(log_p: NDArray[Any], log_q: NDArray[Any]) -> float:
+def best_share(log_p: Floats, log_q: Floats) -> float:
     """The share of p at which the mixture is most likely, to a hundredth."""
     shares = np.arange(1, 100) / 100
     return float(max(shares, key=lambda share: interpolate(log_p, log_q, share).mean()))
 
 
-def _perplexity(log_p: NDArray[Any]) -> float:
-    return math.exp(-float(np.mean(log_p, dtype=np.float64)))
+def _perplexity(log_p: Floats) -> float:
+    return perplexity(-float(np.mean(log_p, dtype=np.float64)))
 
 
 class LanguageModeling:
@@ -265,24 +288,23 @@ class LanguageModeling:
         say: Say,
     ) -> Report:
         """Train on the corpus, compare with the n-gram model on its test part, write samples."""
-        if data is not None:
-            config = msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, source=data))
+        source = located(config.data.source if data is None else data)
+        config = msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, source=source))
         _check(config)
-        say(f"reading {config.data.source}")
+        say(f"reading {source}")
         corpus = read_corpus(config.data)
-        system, train = self._begin(config, corpus, folder, resume)
-        total = sum(map(len, train))
+        system = self._begin(config, corpus, folder, resume)
+        train, held_out = system.encode(corpus.train), system.encode(corpus.validation)
         count = system.model.parameter_count()
-        say(f"{total:,} training tokens, {len(system.vocabulary):,} words, {count:,} parameters")
+        tokens = sum(map(len, train))
+        say(f"{tokens:,} training tokens, {len(system.vocabulary):,} words, {count:,} parameters")
         options = config.training
         batches = system.batches(train, options.batch, seed=options.seed)
         optimizer = make_optimizer(config.optimizer, system.model.parameters(), len(batches), options.epochs)
-        scorer = system.scorer()
-        held_out = system.batches(system.encode(corpus.validation), _EVALUATION_BATCH, shuffle=False)
 
         def validate() -> dict[str, float]:
-            log_p = scorer(held_out.epoch(0))
-            return {"loss": -float(np.mean(log_p, dtype=np.float64)), "perplexity": _perplexity(log_p)}
+            loss = -float(np.mean(system.log_probabilities(held_out), dtype=np.float64))
+            return {"loss": loss, "perplexity": perplexity(loss)}
 
         fit(
             system.model,
@@ -297,14 +319,15 @@ class LanguageModeling:
                 engine=options.engine,
             ),
             validate=validate,
-            plateau=make_plateau(options, optimizer),
+            plateau=ReduceOnPlateau(optimizer, patience=options.plateau) if options.plateau else None,
             folder=folder,
             resume=resume,
             reporter=reporter,
         )
         say("comparing with the n-gram model")
         report = system.compare(corpus, corpus.test, f"Language models on {corpus.name}")
-        report.texts.append(("Network", str(nn.summary(system.model, _example(system, options.batch)))))
+        example = placeholder((options.batch, system.model.memory), "int32")
+        report.texts.append(("Network", str(nn.summary(system.model, example))))
         samples = [
             system.generate(words=30, sampling=Sampling(temperature=0.8, seed=seed))
             for seed in range(_SAMPLES)
@@ -314,41 +337,32 @@ class LanguageModeling:
 
     def _begin(
         self, config: LanguageModelConfig, corpus: Corpus, folder: RunFolder, resume: bool
-    ) -> tuple[LanguageModel, list[NDArray[Any]]]:
-        """The vocabulary, saved to the run folder, and the network as it starts out."""
-        if resume:
-            vocabulary = Vocabulary.load(folder.path / "vocabulary.txt")
+    ) -> LanguageModel:
+        """The network as it starts out, its configuration and vocabulary in the run folder."""
+        goes_on = resume and folder.has_state
+        if goes_on:
+            vocabulary = Vocabulary.load(folder.path / _VOCABULARY)
         else:
             vocabulary = Vocabulary.build(
                 [token for document in corpus.train for token in document],
                 min_count=config.data.min_count,
                 max_size=config.data.max_size or None,
             )
-            folder.create({"task": self.name, **to_mapping(config)}, replace=True)
-            vocabulary.save(folder.path / "vocabulary.txt")
-        system = LanguageModel(config, vocabulary, _network(config, len(vocabulary)))
-        return system, system.encode(corpus.train)
+        folder.create({"task": self.name, **to_mapping(config)}, replace=resume)
+        if not goes_on:
+            vocabulary.save(folder.path / _VOCABULARY)
+        return LanguageModel.untrained(config, vocabulary)
 
     def load(self, folder: RunFolder) -> LanguageModel:
-        """The language model that a run left behind."""
+        """The language model that a run left behind.
+
+        Raises ``RunFolderError`` or ``DataError`` for a folder that is incomplete or damaged.
+        """
         settings = {key: value for key, value in folder.config().items() if key != "task"}
         config = from_mapping(LanguageModelConfig, settings)
-        try:
-            vocabulary = Vocabulary.load(folder.path / "vocabulary.txt")
-        except FileNotFoundError:
-            raise DataError("the vocabulary is missing", path=folder.path / "vocabulary.txt") from None
-        model = _network(config, len(vocabulary))
-        model.load_state_dict(folder.load_model()[0])
-        return LanguageModel(config, vocabulary, model)
-
-
-def _network(config: LanguageModelConfig, size: int) -> FeedForwardLanguageModel:
-    options = to_mapping(config.model)
-    return FeedForwardLanguageModel(size, **options, seed=config.training.seed)
-
-
-def _example(system: LanguageModel, batch: int) -> Node:
-    return placeholder((batch, system.model.memory), "int32")
+        system = LanguageModel.untrained(config, Vocabulary.load(folder.path / _VOCABULARY))
+        system.model.load_state_dict(folder.load_model()[0])
+        return system
 
 
 def _check(config: LanguageModelConfig) -> None:
