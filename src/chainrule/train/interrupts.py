@@ -41,8 +41,11 @@ class HeldInterrupt:
         self.noted = True
 
     def __enter__(self) -> HeldInterrupt:
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._note)
+        before = signal.getsignal(signal.SIGINT)
+        # Where Ctrl-C is ignored (a job in the background), or handled outside Python, it stays so.
+        if threading.current_thread() is threading.main_thread() and callable(before):
+            self._before = before
+            signal.signal(signal.SIGINT, self._note)
         return self
 
     def __exit__(
