@@ -93,6 +93,12 @@ def test_digits_write_no_text(run: Run, finished: Path) -> None:
     assert ran.err.startswith("error: a run of digits writes no text\n")
 
 
+def test_a_run_that_is_nearly_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "runs" / "digits-12").mkdir(parents=True)
+    (tmp_path / "runs" / "digits-12" / "config.toml").write_text("", encoding="utf-8")
+    assert "did you mean runs/digits-12?" in run("evaluate", "digits-12").err.replace("\\", "/")
+
+
 def test_folders_that_are_no_runs(run: Run, tmp_path: Path) -> None:
     for command in ("evaluate", "predict", "generate"):
         ran = run(command, "nowhere")

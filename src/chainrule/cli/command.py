@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
@@ -82,11 +83,19 @@ def open_run(path: str) -> tuple[str, RunFolder, System]:
     """The task's name, the folder and the trained system of a run."""
     folder = RunFolder(path)
     if not folder.path.is_dir():
-        raise RunFolderError("there is no such run folder", where=path, mend="name the folder of a run")
+        near = difflib.get_close_matches(path, _runs(path), n=2)
+        mend = f"did you mean {' or '.join(near)}?" if near else "name the folder of a run"
+        raise RunFolderError("there is no such run folder", where=path, mend=mend)
     name = folder.config().get("task")
     if not isinstance(name, str):
         raise RunFolderError("config.toml does not name the run's task", where=str(folder.config_path))
     return name, folder, task_named(name).load(folder)
+
+
+def _runs(path: str) -> list[str]:
+    """The run folders that might have been meant: beside ``path``, and under ``runs``."""
+    places = {Path(path).parent, Path("runs")}
+    return [str(config.parent) for place in places for config in place.glob("*/config.toml")]
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")

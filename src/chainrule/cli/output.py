@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -68,8 +70,17 @@ def print_report(report: Report) -> None:
     for heading, text in report.texts:
         click.echo()
         click.secho(heading, bold=True)
-        for line in text.splitlines():
+        for line in _lines(text):
             click.echo(f"  {line}" if line else "")
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text; on a terminal those that are too long for it are broken between words."""
+    lines = text.splitlines()
+    if not sys.stdout.isatty():
+        return lines
+    width = max(shutil.get_terminal_size().columns - 2, 20)
+    return [part for line in lines for part in textwrap.wrap(line, width, subsequent_indent="  ") or [""]]
 
 
 def print_table(table: Table) -> None:
