@@ -253,3 +253,27 @@ def test_a_weight_that_is_not_finite_is_named_and_nothing_changes() -> None:
     with pytest.raises(NonFiniteError, match="the new value of weights is not finite"):
         step(np.array([0.0, 1e3], np.float32))
     np.testing.assert_array_equal(w.value, [1.0, 2.0])
+
+
+def test_patience_without_validation_is_refused() -> None:
+    line = cr.nn.Linear(1, 1, seed=0)
+    data = cr.data.Batches((np.zeros((4, 1), "f"), np.zeros((4, 1), "f")), 2)
+    with pytest.raises(cr.errors.ArgumentError, match="there is no validation"):
+        cr.train.fit(
+            line,
+            lambda x, y: cr.mse_loss(line(x), y),
+            data,
+            cr.optim.SGD(line.parameters(), 0.1),
+            settings=cr.train.Settings(patience=2),
+        )
+
+
+def test_a_loss_may_leave_the_mode_out_where_the_model_does_not_need_it() -> None:
+    line = cr.nn.Linear(1, 1, seed=0)
+    data = cr.data.Batches((np.ones((4, 1), "f"), np.ones((4, 1), "f")), 2)
+    optimizer = cr.optim.SGD(line.parameters(), 0.1)
+    result = cr.train.fit(line, lambda x, y: cr.mse_loss(line(x), y), data, optimizer, epochs=3)
+    assert [record["epoch"] for record in result.records] == [1, 2, 3]
+    net = cr.nn.Sequential(line, cr.nn.Dropout(0.5))
+    with pytest.raises(cr.errors.ArgumentError, match="called in training without the mode"):
+        cr.train.fit(net, lambda x, y: cr.mse_loss(net(x), y), data, optimizer, epochs=1)

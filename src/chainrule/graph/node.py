@@ -146,7 +146,15 @@ class Node:
 
     # -- operators: names in the table of functions ------------------------------------------------
 
-    __array_ufunc__ = None  # NumPy arrays leave `array * node` to the node
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Node:
+        """``array * node`` is a node; NumPy's other functions are refused, naming the library's own."""
+        name = _UFUNCS.get(ufunc.__name__, ufunc.__name__)
+        if method == "__call__" and not keywords and name in _ARRAY_OPERATORS:
+            return call(name, *inputs)
+        raise ArgumentError(
+            f"NumPy's {ufunc.__name__} was called on the node {self.label}, which has no value yet",
+            mend=f"use cr.{name} in graphs, or np.{ufunc.__name__}({self.label}.value) for numbers",
+        )
 
     def __add__(self, other: NodeLike) -> Node:
         return call("add", self, other)
@@ -286,6 +294,17 @@ class Node:
     def astype(self, dtype: Any) -> Node:
         return call("astype", self, dtype)
 
+
+#: What NumPy calls an array's operators where the library has another word.
+_UFUNCS = {
+    "true_divide": "divide", "power": "pow", "absolute": "abs",
+    "bitwise_and": "logical_and", "bitwise_or": "logical_or", "bitwise_xor": "logical_xor",
+}  # fmt: skip
+_ARRAY_OPERATORS = frozenset({
+    "add", "subtract", "multiply", "divide", "floor_divide", "remainder", "pow", "matmul",
+    "equal", "not_equal", "less", "less_equal", "greater", "greater_equal",
+    "logical_and", "logical_or", "logical_xor",
+})  # fmt: skip
 
 Axis = int | tuple[int, ...] | None
 NodeLike = Node | ArrayLike

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ..compile import DEFAULT_ENGINE
@@ -89,6 +89,11 @@ class Training:
         folder: RunFolder | None = None,
         reporter: Reporter | None = None,
     ) -> None:
+        if validate is None and (settings.patience is not None or plateau is not None):
+            raise ArgumentError(
+                "patience and plateau wait for validation scores, and there is no validation",
+                mend="give validate=, a function that returns scores such as {'loss': 0.5}",
+            )
         self.model, self.data, self.optimizer, self.settings = model, data, optimizer, settings
         self.validate, self.plateau, self.folder = validate, plateau, folder
         self.reporter: Reporter = reporter or Silent()
@@ -231,6 +236,7 @@ def fit(
     data: Epochs,
     optimizer: Optimizer,
     *,
+    epochs: int | None = None,
     settings: Settings | None = None,
     validate: Validate | None = None,
     plateau: ReduceOnPlateau | None = None,
@@ -240,9 +246,10 @@ def fit(
 ) -> Result:
     """Train ``model`` to a small ``loss`` on ``data``, and leave it with the best weights.
 
-    ``loss(*batch, mode)`` gives a scalar node; ``validate()`` gives scores after each epoch, of which
-    ``settings.monitor`` decides what is best and when patience runs out.  With a ``folder`` everything
-    is on disk after every epoch, and ``resume`` goes on from there with the same bits.
+    ``loss(*batch)`` gives a scalar node, and takes ``mode`` if the model behaves differently in training;
+    ``validate()`` gives scores after each epoch, of which ``settings.monitor`` decides what is best and
+    when patience runs out.  ``epochs`` is short for ``settings.epochs``.  With a ``folder`` everything is
+    on disk after every epoch, and ``resume`` goes on from there with the same bits.
 
     Raises ``NonFiniteError``, naming the node, when a loss or a new weight is NaN or infinite.
 
@@ -250,20 +257,20 @@ def fit(
     >>> import numpy as np
     >>> x = np.linspace(-1, 1, 64, dtype="float32")[:, None]
     >>> line = cr.nn.Linear(1, 1, seed=0)
-    >>> def loss(x, y, mode):
+    >>> def loss(x, y):
     ...     return cr.mse_loss(line(x), y)
     >>> data = cr.data.Batches((x, 3 * x + 1), 16, seed=0)
-    >>> result = cr.train.fit(line, loss, data, cr.optim.SGD(line.parameters(), 0.1),
-    ...                       settings=cr.train.Settings(epochs=100))
+    >>> result = cr.train.fit(line, loss, data, cr.optim.SGD(line.parameters(), 0.1), epochs=100)
     >>> bool(result.records[-1]["loss"] < 1e-6), line.weight.value.round(3), line.bias.value.round(3)
     (True, array([[3.]], dtype=float32), array([1.], dtype=float32))
     """
+    chosen = settings or Settings()
     training = Training(
         model,
         loss,
         data,
         optimizer,
-        settings or Settings(),
+        chosen if epochs is None else replace(chosen, epochs=epochs),
         validate=validate,
         plateau=plateau,
         folder=folder,

@@ -153,7 +153,9 @@ def _json(path: Path, text: str, line: int | None = None) -> dict[str, Any]:
         found = error
     if not isinstance(found, dict):
         where = str(path) if line is None else f"{path}, line {line}"
-        raise RunFolderError(f"{path.name} is damaged: {found}", where=where, mend="restore it, or train again")
+        raise RunFolderError(
+            f"{path.name} is damaged: {found}", where=where, mend="restore it, or train again"
+        )
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ Batch = Any
 """An array, or a tuple or a dict of arrays, with the examples along the first axis."""
 
 Loss = Callable[..., Node]
-"""``loss(*batch, mode)``, or ``loss(**batch, mode)`` for batches that are dicts: a scalar node."""
+"""``loss(*batch)``, or ``loss(**batch)`` for batches that are dicts, and ``mode`` if it takes it: a scalar."""
 
 Scores = Callable[..., Mapping[str, Node]]
 """``scores(*batch)``: named scalar nodes, each a mean over the batch."""
@@ -42,7 +43,10 @@ def batch_arrays(batch: Batch) -> tuple[list[str], list[NDArray[Any]]]:
 def call_on_batch(
     function: Callable[..., Any], names: Sequence[str], nodes: Sequence[Node], **more: Any
 ) -> Any:
-    """Call ``function`` on a batch's nodes, by keyword where they have names."""
+    """Call ``function`` on a batch's nodes, by keyword where they have names; of ``more`` what it takes."""
+    taken = signature(function).parameters
+    if not any(parameter.kind is Parameter.VAR_KEYWORD for parameter in taken.values()):
+        more = {name: value for name, value in more.items() if name in taken}
     if all(names):
         return function(**dict(zip(names, nodes, strict=True)), **more)
     return function(*nodes, **more)
