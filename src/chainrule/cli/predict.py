@@ -69,14 +69,14 @@ def _read(path: str | None) -> list[str]:
 
 
 def _text(value: Any) -> Any:
-    """What stands in a cell: numbers as they are, lists of pairs as ``the 0.12, a 0.07``."""
+    """What stands in a cell: numbers as they are, lists of pairs as ``the 0.12  a 0.07``."""
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, list):
         parts = [
             " ".join(map(str, map(_text, item))) if isinstance(item, list | tuple) else item for item in value
         ]
-        return ", ".join(map(str, parts))
+        return "  ".join(map(str, parts))
     return json.dumps(plain(value)) if isinstance(value, dict) else value
 
 
