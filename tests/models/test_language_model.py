@@ -54,8 +54,31 @@ def test_scores_are_those_of_the_equations(case, longer):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_gradients(case):
-    model = model_of(case)
+def test_where_the_text_has_not_begun_there_is_no_word(case):
+    model = model_of(case, padding=0)
+    text = np.random.default_rng(0).integers(1, 11, model.memory)
+    for count in range(model.memory + 1):
+        words = np.where(np.arange(model.memory) < model.memory - count, 0, text)[None]
+        scores = model(cr.constant(words)).value
+        padded = model.embedding.weight.value.copy()
+        padded[0] = 7  # whatever the row of the padding has become
+        shifted = model_of(case, padding=0)
+        shifted.load_state_dict({**model.state_dict(), "embedding.weight": padded})
+        found = shifted(cr.constant(words)).value
+        assert np.allclose(found[:, 1:], scores[:, 1:], atol=1e-6)
+        assert np.isfinite(found).all()
+        if 0 < count <= case["history"]:  # the history is that of a model which looks back no further
+            nearer = model_of({**case, "context": min(case["context"], count), "history": count}, padding=0)
+            weights = model._shares(cr.constant(words[:, -case["history"] :])).value
+            expected = nearer._shares(cr.constant(words[:, -count:])).value
+            assert np.allclose(weights[:, -count:], expected, atol=1e-6)
+            assert not weights[:, :-count].any()
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("padding", [None, 0])
+def test_gradients(case, padding):
+    model = model_of(case, padding=padding)
     words = cr.constant(np.random.default_rng(1).integers(0, 11, (4, model.memory)))
     loss = cr.cross_entropy(model(words), cr.constant([1, 0, 10, 5]))
     cr.check_gradients(loss, wrt=model.parameters())

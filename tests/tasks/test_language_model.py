@@ -290,6 +290,18 @@ def test_the_distribution_is_that_of_the_last_words_whatever_came_before(system)
     assert log_p[20] == pytest.approx(math.log(system.distribution(ids[:20])[ids[20]]), rel=1e-4)
 
 
+def test_where_a_text_has_not_begun_nothing_is_read(run):
+    """Whatever training, on one long document, made of the padding's vector: short texts are full of it."""
+    system = TASK.load(RunFolder(run[0]))
+    before = system.distribution(np.array([5], np.int32))[1:]
+    table = system.model.embedding.weight
+    rows = table.value.copy()
+    rows[0] = 3.0
+    table.assign(rows)
+    after = system.distribution(np.array([5], np.int32))[1:]
+    assert np.allclose(after / after.sum(), before / before.sum(), rtol=1e-4)
+
+
 # -- what it says and writes -----------------------------------------------------------------------
 
 

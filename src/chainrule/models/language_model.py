@@ -20,7 +20,18 @@ from .. import nn
 from ..errors import ArgumentError
 from ..functions import ACTIVATIONS
 from ..graph import Node, constant, variable
-from ..ops import concat, matrix_transpose, reshape, slice_axis
+from ..ops import (
+    astype,
+    concat,
+    expand_dims,
+    matrix_transpose,
+    maximum,
+    not_equal,
+    reshape,
+    rsqrt,
+    slice_axis,
+    square,
+)
 from ..ops import sum as sum_
 
 
@@ -28,7 +39,9 @@ class FeedForwardLanguageModel(nn.Module):
     """Scores of the next word, from the words before it.
 
     Input: ids of the last ``memory`` words, shape (batch, memory), the newest last.  Output: scores of
-    shape (batch, vocabulary); their softmax is the distribution.
+    shape (batch, vocabulary); their softmax is the distribution.  ``padding`` is the id that stands where
+    a text has not begun: it counts as no word, not as one more, so that a short text is read as well
+    after training on a single long one.
 
     >>> import chainrule as cr
     >>> model = FeedForwardLanguageModel(1000, context=3, width=8, hidden=16, history=20, seed=0)
@@ -48,6 +61,7 @@ class FeedForwardLanguageModel(nn.Module):
         tied: bool = True,
         dropout: float = 0.0,
         activation: str = "tanh",
+        padding: int | None = None,
         seed: int | nn.Seeds,
     ) -> None:
         if context < 1 or history < 0:
@@ -59,7 +73,7 @@ class FeedForwardLanguageModel(nn.Module):
                 f"there is no activation {activation!r}", mend=f"choose one of: {', '.join(ACTIVATIONS)}"
             )
         seeds = nn.Seeds(seed)
-        self.context, self.history, self.decay = context, history, decay
+        self.context, self.history, self.decay, self.padding = context, history, decay, padding
         self.activation = ACTIVATIONS[activation]
         self.embedding = nn.Embedding(vocabulary, width, seed=seeds)
         self.dropout = nn.Dropout(dropout)
@@ -78,11 +92,11 @@ class FeedForwardLanguageModel(nn.Module):
         batch, memory = words.shape
         if memory < self.memory:
             raise ArgumentError(f"the model looks {self.memory} words back and was given {memory}")
-        recent = self.embedding(slice_axis(words, 1, memory - self.context, memory))
-        parts = [reshape(recent, (batch, -1))]
+        recent = slice_axis(words, 1, memory - self.context, memory)
+        parts = [reshape(self.embedding(recent) * self._present(recent), (batch, -1))]
         if self.history:
-            older = self.embedding(slice_axis(words, 1, memory - self.history, memory))
-            parts.append(sum_(older * self._weights(), axis=1))
+            older = slice_axis(words, 1, memory - self.history, memory)
+            parts.append(sum_(self.embedding(older) * self._shares(older), axis=1))
         e = self.dropout(concat(parts, axis=1), mode=mode)
         h = self.hidden_dropout(self.activation(self.hidden(e)), mode=mode)
         z: Node = self.output(h)
@@ -90,9 +104,18 @@ class FeedForwardLanguageModel(nn.Module):
             return z
         return z @ matrix_transpose(self.embedding.weight) + self.word_bias
 
-    def _weights(self) -> Node:
-        """The weight of each word of the history, shape (history, 1), the newest last."""
+    def _present(self, words: Node) -> Node:
+        """1 for a word and 0 where the text had not begun, shape (batch, words, 1)."""
+        if self.padding is None:
+            return constant(1.0)
+        return expand_dims(astype(not_equal(words, self.padding), "float32"), 2)
+
+    def _shares(self, words: Node) -> Node:
+        """The weight of each word of the history, the newest last: (batch, history, 1).
+
+        Scaled so that the sum of unrelated vectors is about as long as one of them.
+        """
         ages = np.arange(self.history - 1, -1, -1)
-        weights = self.decay**ages
-        # Scaled so that the sum of unrelated vectors is about as long as one of them.
-        return constant((weights / np.sqrt((weights**2).sum())).astype(np.float32)[:, None])
+        weights = constant((self.decay**ages).astype(np.float32)[:, None]) * self._present(words)
+        # The newest word weighs 1, so the sum is at least 1 where there is any word.
+        return weights * rsqrt(maximum(sum_(square(weights), axis=-2, keepdims=True), 1.0))

@@ -98,7 +98,9 @@ class LanguageModel:
     def untrained(cls, config: LanguageModelConfig, vocabulary: Vocabulary) -> LanguageModel:
         """As it starts out: weights from the configuration's seed."""
         options = to_mapping(config.model)
-        model = FeedForwardLanguageModel(len(vocabulary), **options, seed=config.training.seed)
+        model = FeedForwardLanguageModel(
+            len(vocabulary), **options, padding=vocabulary.index("<pad>"), seed=config.training.seed
+        )
         return cls(config, vocabulary, model)
 
     def encode(self, documents: Sequence[Sequence[str]]) -> list[Ids]:
