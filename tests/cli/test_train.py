@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tomllib
 from pathlib import Path
 from xml.etree import ElementTree
@@ -264,3 +265,36 @@ def test_a_malformed_file_is_named(run: Run, tmp_path: Path) -> None:
     assert (ran.code, ran.out) == (3, "")
     assert "where: data/train-labels-idx1-ubyte, byte 8" in ran.err.replace("\\", "/")
     assert not (tmp_path / "b").exists()
+
+
+def test_resume_without_a_folder_takes_the_last_run(run: Run, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert run("train", "digits", "-q", *QUICK).code == 0
+    assert run("train", "digits", "-q", "--resume", "--set", "training.epochs=3").code == 0
+    done = [len(RunFolder(tmp_path / "runs" / f"digits-{number}").metrics()) for number in (1, 2)]
+    assert done == [2, 3]
+    assert RunFolder(tmp_path / "runs" / "digits-2").config()["training"] == {
+        **RunFolder(tmp_path / "runs" / "digits-1").config()["training"],
+        "epochs": 3,
+    }
+
+
+def test_resuming_with_another_network_is_refused(run: Run, finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "copy")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "copy").iterdir()}
+    ran = run("train", "digits", "-q", "--resume", "--out", "copy", "--set", "model.hidden=[4]")
+    assert ran.code == 3
+    assert "the state does not fit" in ran.err
+    assert {path.name: path.read_bytes() for path in (tmp_path / "copy").iterdir()} == before
+
+
+def test_ctrl_c_before_there_is_anything_to_save(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(path: str | None) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("chainrule.tasks.digits.load_digits", interrupt)
+    ran = run("train", "digits")
+    assert (ran.code, ran.out, ran.err) == (130, "", "\ninterrupted before anything was saved\n")
+    assert list(tmp_path.iterdir()) == []

@@ -270,6 +270,10 @@ class Digits:
         if data:
             config.data.path = str(Path(data).resolve())  # the run is found again from any folder
         system = self._system(config, found.image, found.classes, standardise(found.train.images, axis=None))
+        if resume and folder.has_state:
+            system.model.load_state_dict(
+                folder.load_state()[0]
+            )  # a misfit is told before anything is written
         folder.create({"task": self.name, **to_mapping(config)}, replace=resume)
         folder.write_text("network.json", msgspec.json.encode(_Shape(found.image, found.classes)).decode())
         say(
