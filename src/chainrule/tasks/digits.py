@@ -267,27 +267,24 @@ class Digits:
     ) -> Report:
         """Train from scratch, or on from the folder's state, and leave the finished run in ``folder``."""
         found = load_digits(data or config.data.path or None)
-        if data:
-            config.data.path = str(Path(data).resolve())  # the run is found again from any folder
+        if data:  # the whole path, so that the images are found again from any folder
+            config = msgspec.structs.replace(config, data=DataOptions(path=str(Path(data).resolve())))
         system = self._system(config, found.image, found.classes, standardise(found.train.images, axis=None))
-        if resume and folder.has_state:
-            system.model.load_state_dict(
-                folder.load_state()[0]
-            )  # a misfit is told before anything is written
+        if resume and folder.has_state:  # a misfit is told before anything is written
+            system.model.load_state_dict(folder.load_state()[0])
         folder.create({"task": self.name, **to_mapping(config)}, replace=resume)
         folder.write_text("network.json", msgspec.json.encode(_Shape(found.image, found.classes)).decode())
         say(
             f"{len(found.train):,} images to train on, {len(found.validation):,} to validate, "
             f"{len(found.test):,} to test, from {found.source}"
         )
-        summary = nn.summary(system.model.network, (1, *found.image))
-        say(f"{_shape_text(config.model, found)}: {summary.parameters:,} parameters")
+        say(f"{_shape_text(config.model, found)}: {system.model.parameter_count():,} parameters")
         result = self._fit(system, found, folder, resume, reporter)
         report = system.report(found.source, found.test)
         report.title = "digits: " + _shape_text(config.model, found)
-        report.scores["parameters"] = summary.parameters
+        report.scores["parameters"] = system.model.parameter_count()
         report.tables.insert(0, _course(found, result))
-        report.texts.append(("Network", str(summary)))
+        report.texts.append(("Network", str(nn.summary(system.model.network, (1, *found.image)))))
         return report
 
     def _system(
