@@ -103,13 +103,19 @@ def test_folders_of_idx_files(tmp_path: Path, folder: Path) -> None:
 
 
 def test_a_small_cnn_learns(tmp_path: Path, folder: Path) -> None:
-    model = ("kind=cnn", "filters=[8]", "window=3", "hidden=[16]", "activation=relu")
+    model = ("kind=cnn", "filters=[8]", "window=3", "hidden=[16]")
     settings = ("training.epochs=20", "training.batch=32", "optimizer.learning_rate=0.02")
     settings += tuple(f"model.{setting}" for setting in model)
     report, system = train(tmp_path / "run", *settings, data=str(folder))
     assert report.title == "digits: CNN 6×6, filters 8, 16-6"
     assert report.scores["test_accuracy"] > 0.9
     assert system.evaluate(None).scores["test_accuracy"] == report.scores["test_accuracy"]
+
+
+@pytest.mark.parametrize(("kind", "name"), [("mlp", "sigmoid"), ("cnn", "relu")])
+def test_the_activation_that_suits_the_network(tmp_path: Path, kind: str, name: str) -> None:
+    train(tmp_path / "run", f"model.kind={kind}", "training.epochs=1", "training.batch=400")
+    assert RunFolder(tmp_path / "run").config()["model"]["activation"] == name
 
 
 @pytest.mark.parametrize("initial", ["xavier_normal", "kaiming_uniform", "uniform", "normal", "orthogonal"])

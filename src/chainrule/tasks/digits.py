@@ -60,7 +60,8 @@ class ModelOptions(Options):
     kind: Literal["mlp", "cnn"] = "mlp"
     hidden: tuple[Count, ...] = (16, 16)
     """Units of each hidden layer; of a CNN, those behind its convolutions."""
-    activation: str = "sigmoid"
+    activation: str = "auto"
+    """Between layers; auto is sigmoid for an MLP, as in the lecture, and relu for a CNN."""
     dropout: Rate = 0.0
     """Behind each hidden layer."""
     initial: Literal[tuple(INITIALISERS)] = "xavier_uniform"  # type: ignore[valid-type]
@@ -110,7 +111,7 @@ class Classifier(Module):
 
 
 def build_network(options: ModelOptions, image: Sequence[int], classes: int, seed: int) -> Module:
-    """The network that the options describe, for images of this shape."""
+    """The network that the options describe, for images of this shape; the activation by its name."""
     if options.activation not in ACTIVATIONS:
         near = difflib.get_close_matches(options.activation, ACTIVATIONS, n=1)
         raise ConfigurationError(
@@ -267,6 +268,7 @@ class Digits:
     ) -> Report:
         """Train from scratch, or on from the folder's state, and leave the finished run in ``folder``."""
         found = load_digits(data or config.data.path or None)
+        config = _settled(config)
         if data:  # the whole path, so that the images are found again from any folder
             config = msgspec.structs.replace(config, data=DataOptions(path=str(Path(data).resolve())))
         system = self._system(config, found.image, found.classes, standardise(found.train.images, axis=None))
@@ -352,6 +354,14 @@ def _read_shape(folder: RunFolder) -> _Shape:
         raise RunFolderError("network.json is missing", where=str(folder.path)) from None
     except msgspec.DecodeError as error:
         raise RunFolderError(f"network.json is damaged: {error}", where=str(path)) from None
+
+
+def _settled(config: Configuration) -> Configuration:
+    """The configuration with nothing left open."""
+    if config.model.activation != "auto":
+        return config
+    name = "sigmoid" if config.model.kind == "mlp" else "relu"
+    return msgspec.structs.replace(config, model=msgspec.structs.replace(config.model, activation=name))
 
 
 def _shape_text(options: ModelOptions, data: Data) -> str:
