@@ -25,7 +25,7 @@ from ..models.image_cnn import ImageCNN
 from ..models.perceptron import MLP
 from ..nn import EVALUATE, Mode, Module, initialisers
 from ..nn.initialisers import Initialiser
-from ..train import ClassScores, Reporter, Result, RunFolder, Settings, accuracy, confusion_matrix, fit
+from ..train import ClassScores, Reporter, Result, RunFolder, accuracy, confusion_matrix, fit
 from ..train.configuration import (
     Count,
     OptimizerOptions,
@@ -35,6 +35,7 @@ from ..train.configuration import (
     from_mapping,
     make_optimizer,
     make_plateau,
+    make_settings,
     to_mapping,
 )
 from .digits_data import Digits as Data
@@ -312,15 +313,7 @@ class Digits:
             loss,
             batches,
             optimizer,
-            settings=Settings(
-                epochs=options.epochs,
-                seed=options.seed,
-                monitor="validation_accuracy",
-                higher_is_better=True,
-                patience=options.patience or None,
-                max_seconds=options.max_seconds or None,
-                engine=options.engine,
-            ),
+            settings=make_settings(options, monitor="validation_accuracy", higher=True),
             validate=lambda: system.scores(data.validation)[0],
             plateau=make_plateau(options, optimizer, higher=True),
             folder=folder,

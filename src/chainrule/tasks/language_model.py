@@ -19,8 +19,7 @@ from ..graph import Node, placeholder
 from ..models.language_model import FeedForwardLanguageModel
 from ..models.ngram import KneserNey
 from ..ops import astype
-from ..optim import ReduceOnPlateau
-from ..train import PerExample, Reporter, RunFolder, Settings, fit, perplexity
+from ..train import PerExample, Reporter, RunFolder, fit, perplexity
 from ..train.configuration import (
     Count,
     OptimizerOptions,
@@ -30,6 +29,8 @@ from ..train.configuration import (
     Whole,
     from_mapping,
     make_optimizer,
+    make_plateau,
+    make_settings,
     to_mapping,
 )
 from .corpus import (
@@ -80,7 +81,7 @@ class LanguageModelConfig(Options):
         default_factory=lambda: OptimizerOptions(rule="adam", learning_rate=0.003, schedule="linear")
     )
     training: TrainingOptions = msgspec.field(
-        default_factory=lambda: TrainingOptions(epochs=5, batch=512, patience=2)
+        default_factory=lambda: TrainingOptions(epochs=4, batch=512, patience=2)
     )
     ngram_order: Annotated[int, msgspec.Meta(ge=0, le=10)] = 0
     """The order of the n-gram model; 0 takes the best of 2 to 6 on the validation text."""
@@ -313,15 +314,9 @@ class LanguageModeling:
             system.loss,
             batches,
             optimizer,
-            settings=Settings(
-                epochs=options.epochs,
-                seed=options.seed,
-                patience=options.patience or None,
-                max_seconds=options.max_seconds or None,
-                engine=options.engine,
-            ),
+            settings=make_settings(options),
             validate=validate,
-            plateau=ReduceOnPlateau(optimizer, patience=options.plateau) if options.plateau else None,
+            plateau=make_plateau(options, optimizer),
             folder=folder,
             resume=resume,
             reporter=reporter,

@@ -19,6 +19,7 @@ from .. import optim
 from ..compile import DEFAULT_ENGINE
 from ..errors import ConfigurationError, DataError
 from ..graph import Variable
+from .loop import Settings
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NonNegative = Annotated[float, msgspec.Meta(ge=0)]
@@ -252,6 +253,21 @@ def make_optimizer(
         l1=options.l1,
         l2=options.l2,
         **more,
+    )
+
+
+def make_settings(
+    options: TrainingOptions, *, monitor: str = "validation_loss", higher: bool = False
+) -> Settings:
+    """The loop's settings that the options describe; ``monitor`` decides what is best."""
+    return Settings(
+        epochs=options.epochs,
+        seed=options.seed,
+        monitor=monitor,
+        higher_is_better=higher,
+        patience=options.patience or None,
+        max_seconds=options.max_seconds or None,
+        engine=options.engine,
     )
 
 

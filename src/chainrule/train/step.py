@@ -23,7 +23,7 @@ Batch = Any
 """An array, or a tuple or a dict of arrays, with the examples along the first axis."""
 
 Loss = Callable[..., Node]
-"""``loss(*batch)``, or ``loss(**batch)`` for batches that are dicts, and ``mode`` if it takes it: a scalar."""
+"""``loss(*batch)``, or ``loss(**batch)`` of a dict, and ``mode`` if it takes it: a scalar node."""
 
 Scores = Callable[..., Mapping[str, Node]]
 """``scores(*batch)``: named scalar nodes, each a mean over the batch."""
