@@ -299,3 +299,11 @@ def test_updates_never_share_memory_with_one_another_or_with_constants():
     a.assign([7.0, 8.0])
     assert b.value.tolist() == [5, 6]
     assert start.tolist() == [5, 6]
+
+
+def test_evaluate_takes_an_engine_by_name():
+    x = cr.placeholder((2,), name="x")
+    np.testing.assert_array_equal(cr.evaluate(x * 2, {x: [1, 2]}, engine="stepper"), [2, 4])
+    assert [v.item() for v in cr.evaluate([cr.sum(x), cr.softplus(x)[0] * 0], {x: [1, 2]})] == [3.0, 0.0]
+    with pytest.raises(cr.errors.ArgumentError, match="no engine 'abacus'"):
+        cr.evaluate(x * 2, {x: [1, 2]}, engine="abacus")

@@ -24,11 +24,10 @@ from . import (
     train,
     view,
 )
-from .compile import Program, compile
+from .compile import Program, compile, evaluate
 from .diagnose import check_gradients
 from .differentiate import gradients, why_no_gradient
 from .dtypes import bool_, float32, float64, int32, int64, uint32
-from .engines.stepper import evaluate
 from .engines.trace import Trace, step_through
 from .functions import *  # noqa: F403
 from .graph import Node, Op, Placeholder, Variable, constant, format_graph, placeholder, variable

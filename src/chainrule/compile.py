@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from threading import Lock
-from typing import Any, Generic, NamedTuple, ParamSpec
+from typing import Any, Generic, NamedTuple, ParamSpec, Protocol, overload
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from .graph import (
     Placeholder,
     Variable,
     as_node,
+    bind,
     conform,
     placeholder,
     topological,
@@ -31,12 +32,22 @@ from .trees import flatten, rebuild_tree
 
 P = ParamSpec("P")
 
-#: What runs a graph: from outputs and updates to an object with ``run(environment, accept)``.
-ENGINES: dict[str, Callable[..., Stepper]] = {"stepper": Stepper}
+
+class Runner(Protocol):
+    """A graph made ready to run by an engine."""
+
+    def run(self, environment: Environment, accept: Accept | None = None) -> list[Array]:
+        """One pass: the outputs' values; the updates are made unless ``accept`` raises."""
+
+
+Engine = Callable[[Sequence[Node], Mapping[Variable, Node] | None], Runner]
+"""From outputs and updates to what runs them."""
+
+ENGINES: dict[str, Engine] = {"stepper": Stepper}
 DEFAULT_ENGINE = "stepper"
 
 
-def engine_named(name: str) -> Callable[..., Stepper]:
+def engine_named(name: str) -> Engine:
     """The engine called ``name``."""
     try:
         return ENGINES[name]
@@ -44,6 +55,32 @@ def engine_named(name: str) -> Callable[..., Stepper]:
         raise ArgumentError(
             f"there is no engine {name!r}", where=user_place(), mend=f"choose one of: {', '.join(ENGINES)}"
         ) from None
+
+
+@overload
+def evaluate(
+    nodes: Node, feed: Mapping[Any, Any] | None = None, *, engine: str = DEFAULT_ENGINE
+) -> Array: ...
+@overload
+def evaluate(
+    nodes: Sequence[Node], feed: Mapping[Any, Any] | None = None, *, engine: str = DEFAULT_ENGINE
+) -> list[Array]: ...
+def evaluate(
+    nodes: Node | Sequence[Node], feed: Mapping[Any, Any] | None = None, *, engine: str = DEFAULT_ENGINE
+) -> Array | list[Array]:
+    """The values of one node or of several at once; ``feed`` gives the placeholders' arrays.
+
+    Raises ``UnboundError`` for a placeholder without a value, ``ShapeError`` or ``DTypeError`` for one
+    that does not fit, ``ArgumentError`` for an engine that does not exist.
+
+    >>> import chainrule as cr
+    >>> x = cr.placeholder((2,), name="x")
+    >>> cr.evaluate(x * x + 1, feed={x: [1.0, 2.0]}, engine="stepper")
+    array([2., 5.], dtype=float32)
+    """
+    targets = [nodes] if isinstance(nodes, Node) else list(nodes)
+    values = engine_named(engine)(targets, None).run(bind(feed))
+    return values[0] if isinstance(nodes, Node) else values
 
 
 class Program:

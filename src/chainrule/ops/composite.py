@@ -52,6 +52,8 @@ def expand(outputs: Sequence[Node]) -> list[Node]:
     >>> [node.op.name for node in cr.graph.topological(expand([cr.softplus(x)]))]
     ['placeholder', 'constant', 'maximum', 'abs', 'negative', 'exp', 'log1p', 'add']
     """
+    if not any(isinstance(node.op, Composite) for node in topological(outputs)):
+        return list(outputs)
     opened: dict[Node, Node] = {}
 
     def walk(targets: Sequence[Node]) -> None:
