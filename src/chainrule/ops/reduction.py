@@ -221,7 +221,7 @@ def mean(x: NodeLike, axis: Axis = None, *, keepdims: bool = False) -> Node:
 
 
 def var(x: NodeLike, axis: Axis = None, *, correction: float = 0.0, keepdims: bool = False) -> Node:
-    """The variance Σ(x - mean)² / (n - correction) over ``axis``.
+    """The variance Σ(x - mean)² / (n - correction) over ``axis``; NaN where n is too small for it.
 
     >>> import chainrule as cr
     >>> float(cr.var([1.0, 2.0, 3.0, 4.0]))
@@ -233,11 +233,13 @@ def var(x: NodeLike, axis: Axis = None, *, correction: float = 0.0, keepdims: bo
     count = 1
     for number in axes:
         count *= node.shape[number]
-    return sum(deviation * deviation, axis=axes, keepdims=keepdims) / float(count - correction)
+    return (
+        sum(deviation * deviation, axis=axes, keepdims=keepdims) / float(np.maximum(count - correction, 0))
+    )
 
 
 def std(x: NodeLike, axis: Axis = None, *, correction: float = 0.0, keepdims: bool = False) -> Node:
-    """The standard deviation, the root of :func:`var`; its derivative is infinite where it is 0.
+    """The standard deviation, the root of :func:`var`; where it is 0 its derivative is NaN.
 
     >>> import chainrule as cr
     >>> float(cr.std([1.0, 3.0]))
