@@ -106,6 +106,12 @@ def test_missing_gradients_are_none_zero_or_an_error() -> None:
     assert "test_gradients.py:" in str(caught.value)
 
 
+def test_a_misspelt_word_for_missing_gradients_is_refused_also_where_all_flow() -> None:
+    x = double(1.0, "x")
+    with pytest.raises(errors.ArgumentError, match=r"missing='zeros' is unknown(?s:.*)'zero'"):
+        cr.gradients(x * x, x, missing="zeros")  # type: ignore[call-overload]
+
+
 REASONS = {
     "independent": (lambda x: double(1.0) * 2, "the output does not depend on x"),
     "rounding": (lambda x: cr.floor(x) * 2, "ends at floor"),

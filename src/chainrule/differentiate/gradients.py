@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, overload
+from typing import Literal, get_args, overload
 
 import numpy as np
 
@@ -45,6 +45,12 @@ def gradients(
     """
     targets = [wrt] if isinstance(wrt, Node) else list(wrt)
     _check_differentiable(output, targets)
+    if missing not in get_args(Missing):
+        raise ArgumentError(
+            f"gradients: missing={missing!r} is unknown",
+            where=user_place(),
+            mend="'none', 'zero' or 'error'",
+        )
     if cotangent is None and output.size != 1:
         raise ShapeError(
             f"gradients: {output!r} is not a scalar",
