@@ -36,11 +36,20 @@ def test_matrices_and_logic():
         (np.exp, r"use cr\.exp in graphs"),
         (np.absolute, r"use cr\.abs"),
         (np.add.reduce, r"np\.add\(x\.value\)"),
+        (np.sum, r"use cr\.sum in graphs, or np\.sum\(x\.value\) for numbers"),
+        (np.max, r"use cr\.max"),
+        (lambda x: np.concatenate([np.zeros(1), x]), r"use cr\.concat in graphs"),
     ],
 )
 def test_a_function_of_numpy_is_refused(call, mend):
     with pytest.raises(cr.errors.ArgumentError, match=mend):
         call(cr.variable([1.0], name="x"))
+
+
+def test_what_the_library_has_no_function_for_is_of_the_values():
+    x = cr.variable([3.0, 4.0])
+    assert np.allclose(x, [3, 4])
+    assert np.linalg.norm(x, ord=2) == 5
 
 
 def test_an_output_array_is_refused():

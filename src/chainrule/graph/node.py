@@ -16,9 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..dtypes import DType
 from ..errors import ArgumentError, DerivativeError, ShapeError
+from ..trees import flatten, rebuild_tree
 from .op import Op, Shape
-from .operators import call
-from .origins import NAMES, ORIGINS, UNKNOWN, Origin
+from .operators import call, is_function
+from .origins import NAMES, ORIGINS, UNKNOWN, Origin, capture
 
 
 class Node:
@@ -148,12 +149,32 @@ class Node:
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Node:
         """``array * node`` is a node; NumPy's other functions are refused, naming the library's own."""
-        name = _UFUNCS.get(ufunc.__name__, ufunc.__name__)
+        name = _NUMPY_NAMES.get(ufunc.__name__, ufunc.__name__)
         if method == "__call__" and not keywords and name in _ARRAY_OPERATORS:
             return call(name, *inputs)
-        raise ArgumentError(
-            f"NumPy's {ufunc.__name__} was called on the node {self.label}, which has no value yet",
-            mend=f"use cr.{name} in graphs, or np.{ufunc.__name__}({self.label}.value) for numbers",
+        raise self._refused(name, ufunc.__name__)
+
+    def __array_function__(
+        self, function: Callable[..., Any], types: Any, arguments: Any, keywords: Any
+    ) -> Any:
+        """``np.sum(node)`` is refused, since the library has its own: numbers would cut the graph unseen.
+
+        What the library has no word for, such as ``np.allclose``, is of the nodes' values.
+        """
+        name = _NUMPY_NAMES.get(function.__name__, function.__name__)
+        if is_function(name):
+            raise self._refused(name, function.__name__)
+        leaves, tree = flatten((tuple(arguments), keywords))
+        values = [leaf.value if isinstance(leaf, Node) else leaf for leaf in leaves]
+        positional, named = rebuild_tree(tree, values)
+        return function(*positional, **named)
+
+    def _refused(self, name: str, numpy_name: str) -> ArgumentError:
+        use = f"use cr.{name} in graphs, or " if is_function(name) else ""
+        return ArgumentError(
+            f"NumPy's {numpy_name} was called on the node {self.label}, which has no value yet",
+            where=str(capture()),
+            mend=f"{use}np.{numpy_name}({self.label}.value) for numbers",
         )
 
     def __add__(self, other: NodeLike) -> Node:
@@ -295,10 +316,11 @@ class Node:
         return call("astype", self, dtype)
 
 
-#: What NumPy calls an array's operators where the library has another word.
-_UFUNCS = {
+#: What NumPy calls operators and functions where the library has the array API standard's word.
+_NUMPY_NAMES = {
     "true_divide": "divide", "power": "pow", "absolute": "abs",
     "bitwise_and": "logical_and", "bitwise_or": "logical_or", "bitwise_xor": "logical_xor",
+    "concatenate": "concat", "transpose": "permute_dims", "cumsum": "cumulative_sum",
 }  # fmt: skip
 _ARRAY_OPERATORS = frozenset({
     "add", "subtract", "multiply", "divide", "floor_divide", "remainder", "pow", "matmul",
