@@ -156,6 +156,13 @@ def test_a_room_says_what_it_is(room: str) -> None:
     assert lines[2].startswith("Start reading at")
 
 
+@pytest.mark.parametrize("room", [room for room in ROOMS if (SOURCE / room).is_dir() and room != "cli"])
+def test_a_room_opens_onto_its_public_names(room: str) -> None:
+    module = getattr(chainrule, room)
+    assert module.__all__
+    assert not [name for name in module.__all__ if not hasattr(module, name)]
+
+
 def test_files_stay_small() -> None:
     long = {str(f.relative_to(SOURCE)): n for f in FILES if (n := len(f.read_text().splitlines())) > 450}
     assert not long, f"two rooms in one: {long}"

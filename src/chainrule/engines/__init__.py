@@ -3,3 +3,18 @@
 May import: simplify, differentiate, functions, ops, graph and below.
 Start reading at ``stepper.py``.
 """
+
+from .nonfinite import Finding, first_nonfinite
+from .stepper import Stepper, evaluate
+from .trace import Contribution, Step, Trace, step_through
+
+__all__ = [
+    "Contribution",
+    "Finding",
+    "Step",
+    "Stepper",
+    "Trace",
+    "evaluate",
+    "first_nonfinite",
+    "step_through",
+]

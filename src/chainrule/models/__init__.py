@@ -2,3 +2,20 @@
 May import: nn, data and everything below them.
 Start reading at ``ngram.py``, the baseline that a neural language model has to beat.
 """
+
+from .image_cnn import ImageCNN
+from .language_model import FeedForwardLanguageModel
+from .ngram import KneserNey
+from .perceptron import MLP, MLP1, MLP2, FoldedLinear, Perceptron, with_constant
+
+__all__ = [
+    "MLP",
+    "MLP1",
+    "MLP2",
+    "FeedForwardLanguageModel",
+    "FoldedLinear",
+    "ImageCNN",
+    "KneserNey",
+    "Perceptron",
+    "with_constant",
+]
