@@ -72,6 +72,15 @@ def read_lines(path: Pathish, encoding: str = "utf-8") -> list[str]:
 
     (``str.splitlines`` would also split at characters such as U+0085, the ellipsis of windows-1252
     read as latin-1.)
+
+    Errors: as :func:`read_text`.
+
+    >>> import tempfile
+    >>> from chainrule.data import write_atomically
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_atomically(f"{folder}/a.txt", b"one\\r\\ntwo\\n")
+    ...     read_lines(f"{folder}/a.txt")
+    ['one', 'two']
     """
     text = read_text(path, encoding)
     return text.removesuffix("\n").split("\n") if text else []

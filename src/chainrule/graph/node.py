@@ -91,10 +91,12 @@ class Node:
 
     @property
     def ndim(self) -> int:
+        """The number of axes."""
         return len(self.shape)
 
     @property
     def size(self) -> int:
+        """The number of elements."""
         return math.prod(self.shape)
 
     def shown_attributes(self) -> list[str]:
@@ -297,22 +299,28 @@ class Node:
         return call("matrix_transpose", self)
 
     def sum(self, axis: Axis = None, *, keepdims: bool = False) -> Node:
+        """The sum over ``axis``: :func:`cr.sum`."""
         return call("sum", self, axis=axis, keepdims=keepdims)
 
     def mean(self, axis: Axis = None, *, keepdims: bool = False) -> Node:
+        """The mean over ``axis``: :func:`cr.mean`."""
         return call("mean", self, axis=axis, keepdims=keepdims)
 
     def max(self, axis: Axis = None, *, keepdims: bool = False) -> Node:
+        """The largest over ``axis``: :func:`cr.max`."""
         return call("max", self, axis=axis, keepdims=keepdims)
 
     def min(self, axis: Axis = None, *, keepdims: bool = False) -> Node:
+        """The smallest over ``axis``: :func:`cr.min`."""
         return call("min", self, axis=axis, keepdims=keepdims)
 
     def reshape(self, *shape: int | tuple[int, ...]) -> Node:
+        """The elements in another shape, given as numbers or as one tuple: :func:`cr.reshape`."""
         sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
         return call("reshape", self, sizes)
 
     def astype(self, dtype: Any) -> Node:
+        """The elements in another dtype: :func:`cr.astype`."""
         return call("astype", self, dtype)
 
 

@@ -31,6 +31,7 @@ class Origin(NamedTuple):
 
     @property
     def filename(self) -> str:
+        """The file of the line."""
         return self.code.co_filename if self.code is not None else "<unknown>"
 
     @property

@@ -233,9 +233,7 @@ def var(x: NodeLike, axis: Axis = None, *, correction: float = 0.0, keepdims: bo
     count = 1
     for number in axes:
         count *= node.shape[number]
-    return (
-        sum(deviation * deviation, axis=axes, keepdims=keepdims) / float(np.maximum(count - correction, 0))
-    )
+    return sum(deviation * deviation, axis=axes, keepdims=keepdims) / float(np.maximum(count - correction, 0))
 
 
 def std(x: NodeLike, axis: Axis = None, *, correction: float = 0.0, keepdims: bool = False) -> Node:

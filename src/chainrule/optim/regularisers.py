@@ -2,13 +2,6 @@
 
 ``loss + l2(weights, 1e-4)`` and ``SGD(weights, l2=1e-4)`` train alike; the first also shows the penalty
 in the loss.  Biases are left out by leaving them out of the list, or with ``penalise=except_biases``.
-
->>> import chainrule as cr
->>> w = cr.variable([1.0, -2.0])
->>> float(l1([w], 0.5)), float(l2([w], 0.5)), float(elastic_net([w], l1=0.5, l2=0.5))
-(1.5, 2.5, 4.0)
->>> cr.gradients(l2([w], 0.5), w).value
-array([ 1., -2.], dtype=float32)
 """
 
 from __future__ import annotations
@@ -24,7 +17,13 @@ from .checks import NOT_NEGATIVE, in_range
 def l1(parameters: Iterable[Node], strength: float) -> Node:
     """λ Σ |w|, which draws small weights to zero; its gradient is λ·sign(w), and 0 at 0.
 
-    A scalar in the parameters' widest dtype; a parameter given twice counts once.
+    A scalar in the parameters' widest dtype; a parameter given twice counts once.  Raises
+    ``ArgumentError`` for a negative strength, or where there are no parameters.
+
+    >>> import chainrule as cr
+    >>> w = cr.variable([1.0, -2.0])
+    >>> float(l1([w], 0.5)), cr.gradients(l1([w], 0.5), w).value
+    (1.5, array([ 0.5, -0.5], dtype=float32))
     """
     strength = in_range("l1: strength", strength, NOT_NEGATIVE)
     return _total(strength, "l1", [ops.sum(ops.abs(w)) for w in dict.fromkeys(parameters)])
@@ -33,14 +32,24 @@ def l1(parameters: Iterable[Node], strength: float) -> Node:
 def l2(parameters: Iterable[Node], strength: float) -> Node:
     """λ Σ w², which draws all weights towards zero in proportion; its gradient is 2λ·w.
 
-    So it equals a coupled weight decay of 2λ.  A scalar; a parameter given twice counts once.
+    So it equals a coupled weight decay of 2λ.  A scalar; a parameter given twice counts once.  Errors
+    as in :func:`l1`.
+
+    >>> import chainrule as cr
+    >>> float(l2([cr.variable([1.0, -2.0])], 0.5))
+    2.5
     """
     strength = in_range("l2: strength", strength, NOT_NEGATIVE)
     return _total(strength, "l2", [ops.sum(ops.square(w)) for w in dict.fromkeys(parameters)])
 
 
 def elastic_net(parameters: Iterable[Node], *, l1: float, l2: float) -> Node:
-    """λ₁ Σ |w| + λ₂ Σ w²: both penalties at once (Zou and Hastie, 2005)."""
+    """λ₁ Σ |w| + λ₂ Σ w²: both penalties at once (Zou and Hastie, 2005).
+
+    >>> import chainrule as cr
+    >>> float(elastic_net([cr.variable([1.0, -2.0])], l1=0.5, l2=0.5))
+    4.0
+    """
     weights = list(parameters)
     return _l1(weights, l1) + _l2(weights, l2)
 

@@ -57,6 +57,7 @@ class RunFolder:
 
     @property
     def config_path(self) -> Path:
+        """Where the resolved configuration stands."""
         return self.path / "config.toml"
 
     def config(self) -> dict[str, Any]:
@@ -102,6 +103,7 @@ class RunFolder:
 
     @property
     def has_state(self) -> bool:
+        """Whether training has left a state to go on from."""
         return (self.path / "state.safetensors").is_file()
 
     # -- records -----------------------------------------------------------------------------------

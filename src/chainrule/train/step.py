@@ -74,6 +74,7 @@ class _ByShape:
         return program, arrays
 
     def build(self, names: Sequence[str], leaves: Sequence[Placeholder]) -> Program:
+        """The program over batches whose arrays have these names, shapes and dtypes."""
         raise ArgumentError("a program over batches says how it is built")
 
 
