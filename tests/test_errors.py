@@ -118,6 +118,18 @@ GOLDEN: dict[str, tuple[Callable[[], object], str]] = {
         "  mend:  indices run from -2 to 1",
     ),
     "too many operands": (lambda: cr.exp(X, X), "exp takes 1 operand, 2 were given\n  where: {here}"),
+    "an op within a pool": (
+        lambda: cr.max_pool2d(np.ones((1, 2, 2, 3)), 3),
+        "max_pool2d: sliding_windows: a window of 3 does not fit axis 1, of length 2 when padded\n",
+    ),
+    "an op within a convolution": (
+        lambda: cr.conv1d(np.ones((1, 2, 3)), np.ones((3, 3, 4))),
+        "conv1d: sliding_windows: a window of 3 does not fit",
+    ),
+    "an op within a softmax": (
+        lambda: cr.log_softmax(np.ones((2, 0))),
+        "log_softmax: max: axis 1 of shape (2, 0) is empty and has no max\n",
+    ),
     "an attribute that is none": (
         lambda: cr.exp(X, axis=1),
         "exp has no attribute axis\n  where: {here}\n  mend:  it takes operands alone, by position",

@@ -4,6 +4,7 @@ May import: ops, graph and below.
 Start reading at ``softmax.py`` (composites, and derivatives of their own) and ``cross_entropy.py``.
 """
 
+from ..graph import register
 from ..ops import sigmoid, sign, tanh
 from .activations import (
     ACTIVATIONS,
@@ -96,3 +97,8 @@ __all__ = [
     "softplus",
     "tanh",
 ]
+
+# In the table their names are known, so that an error from an op within says which of them was called.
+for _name in __all__:
+    if _name not in {"ACTIVATIONS", "sigmoid", "sign", "tanh"}:  # no function, and the ops' own
+        register(_name, globals()[_name])
