@@ -13,30 +13,9 @@ from chainrule import namespace
 from chainrule.errors import ArgumentError, DTypeError, ShapeError
 
 from .differences import check_derivatives
+from .threefry import MASK, block, stream
 
-MASK = 0xFFFFFFFF
 random = cr.random
-
-
-def block(counter: tuple[int, int], key: tuple[int, int]) -> tuple[int, int]:
-    """threefry2x32-20 in Python's integers, written from the paper's figure and its Table 2."""
-    schedule = [*key, 0x1BD11BDA ^ key[0] ^ key[1]]
-    x, y = (counter[0] + key[0]) & MASK, (counter[1] + key[1]) & MASK
-    for number, rotation in enumerate(
-        [13, 15, 26, 6, 17, 29, 16, 24, 13, 15, 26, 6, 17, 29, 16, 24, 13, 15, 26, 6]
-    ):
-        x = (x + y) & MASK
-        y = ((y << rotation | y >> (32 - rotation)) & MASK) ^ x
-        if number % 4 == 3:
-            turn = number // 4 + 1
-            x = (x + schedule[turn % 3]) & MASK
-            y = (y + schedule[(turn + 1) % 3] + turn) & MASK
-    return x, y
-
-
-def stream(key: tuple[int, int], count: int) -> list[int]:
-    return [word for n in range((count + 1) // 2) for word in block((n, 0), key)][:count]
-
 
 # Random123's kat_vectors, the lines "threefry2x32 20": counter, key, result.
 PUBLISHED = [

@@ -160,7 +160,7 @@ def test_pushforward_is_the_transpose_of_the_pullback(row: Row) -> None:
         assert forward == pytest.approx(backward, rel=1e-10, abs=1e-12), f"{row.name} {case}"
 
 
-@rows(lambda row: not row.differentiable and "float64" in row.dtypes)
+@rows(lambda row: not row.differentiable and "float64" in row.dtypes and row.name != "bernoulli")
 def test_nothing_flows_and_the_reason_names_the_op(row: Row) -> None:
     case = row.cases[0]
     leaves = [cr.variable(array) for array in sampled(row, case, "float64")]
@@ -252,7 +252,8 @@ def test_every_function_has_a_row() -> None:
     }
     assert functions - covered == set()
     assert set(ops.__all__) - covered == set()
-    assert all(row.name.split()[0] in operators._FUNCTIONS or hasattr(ops, row.name) for row in TABLE)
+    known = {*operators._FUNCTIONS, *ops.__all__, *vars(ops.random)}
+    assert {row.name.split()[0] for row in TABLE} <= known
 
 
 elementwise_pairs = [

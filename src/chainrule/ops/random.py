@@ -19,7 +19,7 @@ import numpy as np
 
 from .. import namespace
 from ..dtypes import DType, as_dtype, float32, float64, is_float, is_integer, uint32
-from ..errors import ArgumentError, DTypeError, ShapeError
+from ..errors import ArgumentError, ChainruleError, DTypeError, ShapeError
 from ..graph import Node, NodeLike, Op, Shape, apply, as_node, constant, user_place
 from .arithmetic import sqrt
 from .casts import cast
@@ -221,7 +221,10 @@ def uniform(
             )
         if low == 0:
             return unit if high == 1 else unit * float(high)  # rounding cannot reach high from below
-    bottom, top = _parameter(low, sizes, kind, "low"), _parameter(high, sizes, kind, "high")
+    bottom, top = (
+        _parameter(low, sizes, kind, "random.uniform: low"),
+        _parameter(high, sizes, kind, "random.uniform: high"),
+    )
     found = bottom + (top - bottom) * unit
     return where(greater_equal(found, top), bottom, found)  # a rounding that reached high goes back to low
 
@@ -247,9 +250,9 @@ def normal(
     kind, sizes = _float_dtype(dtype), _shape(shape)
     found = apply(_NORMAL, key, shape=sizes, dtype=kind)
     if not (isinstance(std, int | float) and std == 1):
-        found = found * _parameter(std, sizes, kind, "std")
+        found = found * _parameter(std, sizes, kind, "random.normal: std")
     if not (isinstance(mean, int | float) and mean == 0):
-        found = found + _parameter(mean, sizes, kind, "mean")
+        found = found + _parameter(mean, sizes, kind, "random.normal: mean")
     return found
 
 
@@ -267,7 +270,7 @@ def bernoulli(key: NodeLike, p: NodeLike = 0.5, shape: int | Sequence[int] = ())
         raise ArgumentError(
             f"random.bernoulli: {p} is no probability", where=user_place(), mend="give p from 0 to 1"
         )
-    return less(_unit(key, sizes, float32), _parameter(p, sizes, float32, "p"))
+    return less(_unit(key, sizes, float32), _parameter(p, sizes, float32, "random.bernoulli: p"))
 
 
 def permutation(key: NodeLike, n_or_array: int | NodeLike) -> Node:
@@ -282,7 +285,7 @@ def permutation(key: NodeLike, n_or_array: int | NodeLike) -> Node:
     """
     if isinstance(n_or_array, int | np.integer):
         return argsort(_unit(key, _shape(int(n_or_array)), float64))
-    node = as_node(n_or_array)
+    node = _node(n_or_array, "random.permutation")
     if not node.ndim:
         raise ShapeError(
             "random.permutation: a scalar has no rows",
@@ -294,15 +297,23 @@ def permutation(key: NodeLike, n_or_array: int | NodeLike) -> Node:
 
 def _parameter(value: NodeLike, shape: Shape, dtype: DType, what: str) -> Node:
     """A distribution's parameter in the draw's dtype; it may be broadcast, the draw may not."""
-    node = constant(value, dtype) if isinstance(value, int | float) else cast(as_node(value), dtype)
+    node = constant(value, dtype) if isinstance(value, int | float) else cast(_node(value, what), dtype)
     try:
         fits = broadcast_shapes(node.shape, shape) == shape
     except ShapeError:
         fits = False
     if not fits:
         raise ShapeError(
-            f"random: {what} has shape {node.shape} and does not broadcast to the draw's shape {shape}",
+            f"{what} has shape {node.shape} and does not broadcast to the draw's shape {shape}",
             where=user_place(),
             mend="give shape= the shape you want drawn",
         )
     return node
+
+
+def _node(value: NodeLike, what: str) -> Node:
+    """``value`` as a node; errors say which function was called."""
+    try:
+        return as_node(value)
+    except ChainruleError as error:
+        raise type(error)(f"{what}: {error.what}", where=user_place(), mend=error.mend) from None
