@@ -422,7 +422,7 @@ def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path, text, data, settings
 
 def test_a_run_is_not_overwritten(run, text):
     before = (run[0] / "model.safetensors").read_bytes()
-    with pytest.raises(RunFolderError, match="there is a run in this folder already"):
+    with pytest.raises(ConfigurationError, match="there is a run in this folder already"):
         train(run[0], text)
     assert (run[0] / "model.safetensors").read_bytes() == before
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chainrule.errors import DataError, RunFolderError
+from chainrule.errors import ConfigurationError, DataError, RunFolderError
 from chainrule.train import RunFolder
 from chainrule.train.tensors import load_tensors, save_tensors
 
@@ -72,7 +72,7 @@ def test_a_folder_holds_one_run(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "deep" / "run")
     folder.create({"a": 1, "none": None, "inner": {"b": [1, 2]}})
     assert folder.config() == {"a": 1, "inner": {"b": [1, 2]}}
-    with pytest.raises(RunFolderError, match="there is a run in this folder already"):
+    with pytest.raises(ConfigurationError, match="there is a run in this folder already"):
         folder.create({})
     folder.create({"a": 2}, replace=True)
     assert folder.config() == {"a": 2}

@@ -27,7 +27,7 @@ import tomli_w
 from numpy.typing import NDArray
 
 from ..data import read_lines, read_text, write_atomically
-from ..errors import DataError, RunFolderError
+from ..errors import ConfigurationError, DataError, RunFolderError
 from .tensors import Arrays, load_tensors, save_tensors
 
 _PREFIXES = ("model.", "optimizer.")
@@ -42,7 +42,7 @@ class RunFolder:
     def create(self, config: Mapping[str, Any], *, replace: bool = False) -> None:
         """Make the folder and write the configuration; a run that is there already is an error."""
         if self.config_path.exists() and not replace:
-            raise RunFolderError(
+            raise ConfigurationError(
                 "there is a run in this folder already",
                 where=str(self.path),
                 mend="continue it with --resume, or choose another --out",
