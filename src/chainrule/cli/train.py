@@ -185,16 +185,12 @@ def _numbers(name: str) -> list[int]:
 def _new_folder(task: Task, out: str | None) -> Iterator[RunFolder]:
     """A folder for a new run, taken away again if it is still empty in the end."""
     path = Path(out) if out is not None else _claim_next(task.name)
-    if (path / "config.toml").exists():
-        raise RunFolderError(
-            "there is a run in this folder already",
-            where=str(path),
-            mend="continue it with --resume, or choose another --out",
-        )
+    folder = RunFolder(path)
+    folder.check_free()
     if path.exists() and not path.is_dir():
         raise DataError("this is no folder", path=path, mend="choose another --out")
     try:
-        yield RunFolder(path)
+        yield folder
     finally:
         with contextlib.suppress(OSError):  # not empty, or never made
             path.rmdir()

@@ -39,14 +39,19 @@ class RunFolder:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
-    def create(self, config: Mapping[str, Any], *, replace: bool = False) -> None:
-        """Make the folder and write the configuration; a run that is there already is an error."""
-        if self.config_path.exists() and not replace:
+    def check_free(self) -> None:
+        """Raise where a run is there already: it would be lost."""
+        if self.config_path.exists():
             raise ConfigurationError(
                 "there is a run in this folder already",
                 where=str(self.path),
                 mend="continue it with --resume, or choose another --out",
             )
+
+    def create(self, config: Mapping[str, Any], *, replace: bool = False) -> None:
+        """Make the folder and write the configuration; a run that is there already is an error."""
+        if not replace:
+            self.check_free()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             for left_by_a_kill in self.path.glob(".*.tmp"):
