@@ -188,3 +188,10 @@ def test_a_file_that_is_not_there(run: Run) -> None:
         "error: the file cannot be read: No such file or directory\n  where: nowhere.py\n"
         "  mend:  name a Python file\n",
     )
+
+
+def test_a_function_that_leaves_the_program_has_failed(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "leaves.py").write_text("import sys\ndef f(x=[1.0]):\n    sys.exit(0)\n", encoding="utf-8")
+    ran = run("check", "leaves.py")
+    assert ran.code == 1
+    assert "f: SystemExit: 0\n  where: leaves.py, line 3: sys.exit(0)" in ran.out

@@ -137,7 +137,7 @@ def run_check(subject: Subject, file: str, order: Literal[1, 2], seed: int) -> O
         report = check_gradients(subject.function, *subject.inputs, order=order, seed=seed)
     except GradientCheckError as error:
         return Outcome(subject.name, subject.inputs, "DISAGREES", text=describe(error, file))
-    except Exception as error:  # whatever the user's code raises is told, not thrown
+    except (Exception, SystemExit) as error:  # whatever the user's code raises is told, not thrown
         return Outcome(subject.name, subject.inputs, "failed", text=describe(error, file))
     return _agreed(subject, report)
 
