@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import io
 import os
 import subprocess
 import sys
@@ -157,3 +159,25 @@ def test_a_pipe_that_closes_early_is_no_traceback(tmp_path: Path) -> None:
         error = process.stderr.read().decode()
     assert "Traceback" not in error
     assert "BrokenPipe" not in error
+
+
+class _FullDisk(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_under_the_results_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", _FullDisk())
+    assert front.main(["explain", "2*x", "x=1"]) == 1
+    assert capsys.readouterr().err == "error: cannot be read or written: No space left on device\n"
+
+
+def test_results_for_a_closed_output_go_nowhere(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    assert front.main(["explain", "2*x", "x=1"]) == 0
+    sys.stdout.close()
+    assert capsys.readouterr().err == ""

@@ -6,6 +6,7 @@ Exit codes: 0 well; 1 the run failed; 2 wrong usage; 3 data missing or malformed
 from __future__ import annotations
 
 import io
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -58,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without × or ─ shows ? in their place
+    if sys.stdout is None:  # closed by whoever started us: nobody wants to hear the result
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for the rest of the process
     session = Session()
     try:
         code = cli.main(
@@ -72,6 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(session, error.format_message(), error.exit_code)
     except ChainruleError as error:
         return _failed(session, str(error), error.exit_code)
+    except OSError as error:  # of a full disk or a broken stream, mostly
+        place = "" if error.filename is None else f"\n  where: {error.filename}"
+        return _failed(session, f"cannot be read or written: {error.strerror or error}{place}", 1)
     except Exception as error:
         text = f"something went wrong inside: {type(error).__name__}: {error}"
         return _failed(session, f"{text}\n  mend:  run it again with --traceback to see where", 1)
