@@ -34,6 +34,11 @@ def _lines(count: int) -> tuple[list[str], list[int]]:
     return [" ".join(map(str, image)) for image in images], test.labels[:count].tolist()
 
 
+def _stdin(content: bytes) -> io.TextIOWrapper:
+    """A standard input as a system in another language has it."""
+    return io.TextIOWrapper(io.BytesIO(content), encoding="ascii", errors="surrogateescape")
+
+
 def test_predict_takes_lines_a_file_and_the_standard_input(
     run: Run, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -44,7 +49,7 @@ def test_predict_takes_lines_a_file_and_the_standard_input(
     (tmp_path / "lines.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     assert run("predict", str(finished), "--file", "lines.txt").out == given.out
     for arguments in ((), ("--file", "-")):
-        monkeypatch.setattr(sys, "stdin", io.StringIO("\r\n".join(lines)))
+        monkeypatch.setattr(sys, "stdin", _stdin("\r\n".join(lines).encode()))
         assert run("predict", str(finished), *arguments).out == given.out
     found = json.loads(run("predict", str(finished), *lines, "--json").out)
     assert [str(answer["digit"]) for answer in found["predictions"]] == [
@@ -79,7 +84,7 @@ def test_predictions_that_cannot_be_made(
 
 
 def test_no_input_at_all(run: Run, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    monkeypatch.setattr(sys, "stdin", _stdin(b""))
     ran = run("predict", str(finished))
     assert (ran.code, ran.err) == (
         3,
@@ -199,3 +204,71 @@ def test_doctor(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_doctor_names_what_is_missing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert "missing: pip install 'chainrule[draw]'" in run("doctor").out
+
+
+def test_a_standard_input_that_is_no_text_is_refused_as_a_file_would_be(
+    run: Run, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", _stdin(b"1 2 3\n4 \xff 5\n"))
+    ran = run("predict", str(finished))
+    assert (ran.code, ran.out) == (3, "")
+    assert "bytes ff 20 35 0a are not utf-8" in ran.err
+    assert "where: the standard input, line 2, byte 8" in ran.err
+
+
+def test_the_standard_input_is_utf_8_wherever_it_comes_from(
+    run: Run, finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", _stdin("\ufeffgrün.idx\r\n".encode()))
+    assert "where: grün.idx\n" in run("predict", str(finished)).err
+
+
+@pytest.mark.parametrize("option", ["--temperature", "--top-p"])
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_what_is_no_number_is_wrong_usage(run: Run, finished: Path, option: str, value: str) -> None:
+    ran = run("generate", str(finished), option, value)
+    assert (ran.code, ran.out) == (2, "")
+    assert option in ran.err
+
+
+@pytest.mark.parametrize("command", [["evaluate"], ["train", "digits", "--resume", "--out"]])
+def test_a_configuration_cut_short_is_not_filled_up_with_defaults(
+    run: Run, finished: Path, tmp_path: Path, command: list[str]
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    whole = (copy / "config.toml").read_text(encoding="utf-8")
+    (copy / "config.toml").write_text(whole.partition("[training]")[0], encoding="utf-8")
+    before = {path.name: path.read_bytes() for path in copy.iterdir()}
+    ran = run(*command, str(copy))
+    assert (ran.code, ran.out) == (3, "")
+    assert "config.toml lacks training.epochs, training.batch," in ran.err
+    assert {path.name: path.read_bytes() for path in copy.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["config.toml", "network.json"])
+def test_a_folder_in_the_place_of_a_file(run: Run, finished: Path, tmp_path: Path, name: str) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    (copy / name).unlink()
+    (copy / name).mkdir()
+    ran = run("evaluate", str(copy))
+    assert (ran.code, ran.out) == (3, "")
+    assert f"error: {name} cannot be read: " in ran.err
+
+
+def test_a_run_whose_state_is_gone_is_not_begun_anew(run: Run, finished: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    (copy / "state.safetensors").unlink()
+    best = (copy / "model.safetensors").read_bytes()
+    ran = run("train", "digits", "--resume", "--out", str(copy), "--quiet")
+    assert (ran.code, ran.out) == (3, "")
+    assert "error: state.safetensors is missing" in ran.err
+    assert (copy / "model.safetensors").read_bytes() == best
+
+
+def test_an_empty_out_is_not_the_present_folder(run: Run, tmp_path: Path) -> None:
+    ran = run("train", "digits", "--out", "")
+    assert (ran.code, ran.err) == (2, "error: --out is empty\n  mend:  name a folder; . is the present one\n")
+    assert not list(tmp_path.iterdir())

@@ -73,6 +73,9 @@ def test_a_configuration_survives_its_own_mapping() -> None:
         ),
         (["training.epochs=2.5"], "training.epochs: expected `int`, got `float`"),
         (["optimizer.momentum=1"], "optimizer.momentum: expected `float` < 1.0"),
+        (["optimizer.learning_rate=inf"], "optimizer.learning_rate: inf is not finite"),
+        (["optimizer.l2=nan"], "optimizer.l2: nan is not finite"),
+        (["training.seed=9223372036854775808"], "training.seed: "),
         (["name=3"], 'name: expected `str`, got `int`\n  mend:  for example --set name="plain"'),
         (["sizes=['a']"], "sizes[0]: expected `int`, got `str`\n  mend:  for example --set 'sizes=[1,2]'"),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,16 @@ def unknown(kind: str, name: str, known: list[str]) -> str:
     return f"there is no {kind} {name!r}\n  mend:  {mend}"
 
 
+class FiniteFloat(click.FloatRange):
+    """A range of numbers that NaN and the infinities are not in."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value} is not finite", param, ctx)
+        return found
+
+
 def open_run(path: str) -> tuple[str, RunFolder, System]:
     """The task's name, the folder and the trained system of a run."""
     folder = RunFolder(path)
@@ -86,9 +97,7 @@ def open_run(path: str) -> tuple[str, RunFolder, System]:
         near = difflib.get_close_matches(path, _runs(path), n=2)
         mend = f"did you mean {' or '.join(near)}?" if near else "name the folder of a run"
         raise RunFolderError("there is no such run folder", where=path, mend=mend)
-    name = folder.config().get("task")
-    if not isinstance(name, str):
-        raise RunFolderError("config.toml does not name the run's task", where=str(folder.config_path))
+    name = folder.task
     return name, folder, task_named(name).load(folder)
 
 

@@ -8,7 +8,7 @@ import click
 
 from ..errors import ConfigurationError
 from ..tasks.sampling import Sampling
-from .command import Command, json_option, open_run
+from .command import Command, FiniteFloat, json_option, open_run
 from .output import emit_json
 
 
@@ -36,7 +36,7 @@ Examples:
     "--words", type=click.IntRange(1, 100_000), default=60, show_default=True, help="How many to write."
 )
 @click.option(
-    "--temperature", type=click.FloatRange(min=0), default=1.0, show_default=True,
+    "--temperature", type=FiniteFloat(min=0), default=1.0, show_default=True,
     help="Below 1 safer, above 1 bolder; 0 takes the likeliest word.",
 )  # fmt: skip
 @click.option(
@@ -44,7 +44,7 @@ Examples:
 )
 @click.option(
     "--top-p",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=FiniteFloat(0, 1, min_open=True),
     default=1.0,
     help="Draw from the likeliest words that make up P.",
 )

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ..data import read_lines
+from ..data.readers import decode, lines_of
 from ..errors import DataError
 from ..tasks import Table
 from .command import Command, json_option, open_run
@@ -62,10 +63,8 @@ def _read(path: str | None) -> list[str]:
         return read_lines(path)
     if path is None and sys.stdin.isatty():
         raise click.UsageError("there is no input\n  mend:  give lines, --file FILE, or a pipe")
-    try:
-        return [line.rstrip("\r\n") for line in sys.stdin]
-    except UnicodeDecodeError as error:
-        raise DataError(f"the standard input is no {error.encoding} text: {error.reason}") from None
+    # Not as the locale would have it: the same bytes mean the same as in a file.
+    return lines_of(decode(sys.stdin.buffer.read(), path="the standard input"))
 
 
 def _text(value: Any) -> Any:

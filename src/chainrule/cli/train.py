@@ -12,10 +12,10 @@ import click
 import tomli_w
 
 from ..compile import ENGINES
-from ..errors import DataError, RunFolderError
+from ..errors import ConfigurationError, DataError, RunFolderError
 from ..tasks import TASKS, Report, Task
 from ..train import Reporter, RunFolder, Silent, default_reporter
-from ..train.configuration import Options, resolve, to_mapping
+from ..train.configuration import Options, recorded, resolve, to_mapping
 from ..view import Sample as SampleOnPage
 from ..view import Table as TableOnPage
 from ..view import write_run_views
@@ -110,6 +110,8 @@ def train(
     as_json: bool,
 ) -> None:
     """Train TASK and leave the result in a run folder."""
+    if out == "":
+        raise click.UsageError("--out is empty\n  mend:  name a folder; . is the present one")
     overrides = list(settings)
     overrides += [f"training.seed={seed}"] if seed is not None else []
     overrides += [f'training.engine="{engine}"'] if engine is not None else []
@@ -163,14 +165,23 @@ def _run_to_resume(task: Task, out: str | None, config_file: str | None, seed: i
             raise RunFolderError(
                 "there is no run to resume", where=out, mend="leave out --resume to begin one"
             )
-        folder.config()
-        return folder
+        return _checked(folder, task)
     numbers = _numbers(task.name)
     if not numbers:
         raise RunFolderError(
             f"there is no run of {task.name} to resume", where=str(_RUNS), mend="name its folder with --out"
         )
-    return RunFolder(_RUNS / f"{task.name}-{numbers[-1]}")
+    return _checked(RunFolder(_RUNS / f"{task.name}-{numbers[-1]}"), task)
+
+
+def _checked(folder: RunFolder, task: Task) -> RunFolder:
+    """``folder``, if the configuration in it is whole and of this task; nothing is written before that."""
+    if folder.task != task.name:
+        raise ConfigurationError(
+            f"the run is of the task {folder.task!r}, not {task.name!r}", where=str(folder.path)
+        )
+    recorded(task.Config, folder)
+    return folder
 
 
 def _numbers(name: str) -> list[int]:

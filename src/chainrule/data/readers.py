@@ -41,14 +41,13 @@ def read_text(path: Pathish, encoding: str = "utf-8") -> str:
     ...     read_text(f"{folder}/a.txt", "latin-1")
     'café\\n'
     """
-    try:
-        name = codecs.lookup(encoding).name.removesuffix("-sig")
-        b"text".decode(name, "replace")  # refuses codecs that do not decode to text, such as hex
-    except (LookupError, UnicodeError):
-        raise ArgumentError(
-            f"no text encoding is called {encoding!r}", mend="for example utf-8 or latin-1"
-        ) from None
-    content = read_bytes(path)
+    name = _codec(encoding)  # before the file, which may be large
+    return decode(read_bytes(path), name, path=path)
+
+
+def decode(content: bytes, encoding: str = "utf-8", *, path: Pathish) -> str:
+    """The text that ``content`` is, as :func:`read_text` gives it; errors name ``path``."""
+    name = _codec(encoding)
     mark, marked = next(((m, n) for m, n in _MARKS if content.startswith(m)), (b"", ""))
     if not name.startswith(marked):
         raise DataError(f"begins with the mark of {marked}", path=path, offset=0, mend=f"encoding={marked!r}")
@@ -67,6 +66,18 @@ def read_text(path: Pathish, encoding: str = "utf-8") -> str:
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
+def _codec(encoding: str) -> str:
+    """The codec's own name for ``encoding``."""
+    try:
+        name = codecs.lookup(encoding).name.removesuffix("-sig")
+        b"text".decode(name, "replace")  # refuses codecs that do not decode to text, such as hex
+    except (LookupError, UnicodeError):
+        raise ArgumentError(
+            f"no text encoding is called {encoding!r}", mend="for example utf-8 or latin-1"
+        ) from None
+    return name
+
+
 def read_lines(path: Pathish, encoding: str = "utf-8") -> list[str]:
     """The lines of a text file without their ends; only ``\\n``, ``\\r\\n`` and ``\\r`` end a line.
 
@@ -82,7 +93,11 @@ def read_lines(path: Pathish, encoding: str = "utf-8") -> list[str]:
     ...     read_lines(f"{folder}/a.txt")
     ['one', 'two']
     """
-    text = read_text(path, encoding)
+    return lines_of(read_text(path, encoding))
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, without their ends, as :func:`read_text` and :func:`decode` give it."""
     return text.removesuffix("\n").split("\n") if text else []
 
 

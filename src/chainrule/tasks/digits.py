@@ -32,10 +32,10 @@ from ..train.configuration import (
     Options,
     Rate,
     TrainingOptions,
-    from_mapping,
     make_optimizer,
     make_plateau,
     make_settings,
+    recorded,
     to_mapping,
 )
 from .digits_data import Digits as Data
@@ -323,8 +323,7 @@ class Digits:
 
     def load(self, folder: RunFolder) -> DigitRecogniser:
         """The recogniser that a run left behind."""
-        settings = {key: value for key, value in folder.config().items() if key != "task"}
-        config = from_mapping(Configuration, settings)
+        config = recorded(Configuration, folder)
         arrays, _ = folder.load_model()
         shape = _read_shape(folder)
         system = self._system(config, tuple(shape.image), shape.classes, None)
@@ -345,6 +344,10 @@ def _read_shape(folder: RunFolder) -> _Shape:
         return msgspec.json.decode(path.read_bytes(), type=_Shape)
     except FileNotFoundError:
         raise RunFolderError("network.json is missing", where=str(folder.path)) from None
+    except OSError as error:
+        raise RunFolderError(
+            f"network.json cannot be read: {error.strerror or error}", where=str(path)
+        ) from None
     except msgspec.DecodeError as error:
         raise RunFolderError(f"network.json is damaged: {error}", where=str(path)) from None
 

@@ -27,10 +27,10 @@ from ..train.configuration import (
     Rate,
     TrainingOptions,
     Whole,
-    from_mapping,
     make_optimizer,
     make_plateau,
     make_settings,
+    recorded,
     to_mapping,
 )
 from .corpus import (
@@ -355,8 +355,7 @@ class LanguageModeling:
 
         Raises ``RunFolderError`` or ``DataError`` for a folder that is incomplete or damaged.
         """
-        settings = {key: value for key, value in folder.config().items() if key != "task"}
-        config = from_mapping(LanguageModelConfig, settings)
+        config = recorded(LanguageModelConfig, folder)
         system = LanguageModel.untrained(config, Vocabulary.load(folder.path / _VOCABULARY))
         system.model.load_state_dict(folder.load_model()[0])
         return system

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,14 +18,17 @@ import msgspec
 
 from .. import optim
 from ..compile import DEFAULT_ENGINE
-from ..errors import ConfigurationError, DataError
+from ..errors import ConfigurationError, DataError, RunFolderError
 from ..graph import Variable
 from .loop import Settings
+from .run_folder import RunFolder
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NonNegative = Annotated[float, msgspec.Meta(ge=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Whole = Annotated[int, msgspec.Meta(ge=0)]
+Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""What the random keys take, and msgspec can bound."""
 Rate = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
 
@@ -67,7 +71,7 @@ class TrainingOptions(Options):
     """Halve the learning rate after so many epochs without a better score; 0 never does."""
     max_seconds: NonNegative = 0.0
     """Stop after the epoch in which so much time has passed; 0 never does."""
-    seed: Whole = 0
+    seed: Seed = 0
     engine: str = DEFAULT_ENGINE
 
 
@@ -107,9 +111,11 @@ def resolve(
 def from_mapping(kind: type[C], tree: Mapping[str, Any]) -> C:
     """The configuration that ``tree`` describes, checked; what it leaves out is as in ``kind()``."""
     known = _keys(kind)
-    for key in _leaves(tree):
+    for key, value in _leaves(tree):
         if key not in known:
             raise ConfigurationError(f"there is no setting {key!r}", mend=_nearest(key, known))
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigurationError(f"{key}: {value} is not finite", mend=_example(kind, key))
     try:
         # A section's defaults are those of the whole configuration, not those of the section's own class.
         return msgspec.convert(_merged(to_mapping(kind()), tree), kind)
@@ -119,6 +125,30 @@ def from_mapping(kind: type[C], tree: Mapping[str, Any]) -> C:
         raise ConfigurationError(
             f"{key}: {what[0].lower()}{what[1:]}", mend=_example(kind, key.partition("[")[0])
         ) from None
+
+
+def recorded(kind: type[C], folder: RunFolder) -> C:
+    """The configuration that the run in ``folder`` was started with.
+
+    A run's configuration leaves nothing out; one that does was cut short, and defaults in place of what
+    is lost would make it another run.  Raises ``RunFolderError`` for this and for all else that is damaged.
+    """
+    tree = {key: value for key, value in folder.config().items() if key != "task"}
+    where = str(folder.config_path)
+    try:
+        config = from_mapping(kind, tree)
+    except ConfigurationError as error:
+        raise RunFolderError(f"config.toml: {error.what}", where=where, mend=error.mend) from None
+    present = {key for key, _ in _leaves(tree)}
+    if missing := [
+        key for key, value in _leaves(to_mapping(config)) if key not in present and value is not None
+    ]:
+        raise RunFolderError(
+            f"config.toml lacks {', '.join(missing)}",
+            where=where,
+            mend="restore it, write in what the run was trained with, or train again",
+        )
+    return config
 
 
 def _example(kind: type[Options], key: str) -> str:
@@ -179,12 +209,12 @@ def _put(tree: dict[str, Any], key: str, value: Any) -> None:
     tree[last] = value
 
 
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterable[str]:
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
     for key, value in tree.items():
         if isinstance(value, Mapping):
             yield from _leaves(value, f"{prefix}{key}.")
         else:
-            yield prefix + key
+            yield prefix + key, value
 
 
 def _keys(kind: type[Options], prefix: str = "") -> list[str]:

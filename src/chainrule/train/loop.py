@@ -218,8 +218,12 @@ class Training:
         self.folder.write_manifest({"stopped": None, "epochs": at.epoch, "batch": at.batch})
 
     def resume(self) -> None:
-        """Take up the state that the run folder holds; what follows is the same, bit for bit."""
-        if self.folder is None or not self.folder.has_state:
+        """Take up the state that the run folder holds; what follows is the same, bit for bit.
+
+        A run that was killed before anything was saved begins anew; one whose records tell of epochs, but
+        whose state is gone, raises ``RunFolderError`` instead of being overwritten.
+        """
+        if self.folder is None or not (self.folder.has_state or self.folder.metrics()):
             return
         model, optimizer, progress = self.folder.load_state()
         self.model.load_state_dict(model)

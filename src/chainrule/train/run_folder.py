@@ -75,8 +75,20 @@ class RunFolder:
                 where=str(self.path),
                 mend="name the folder of a run",
             ) from None
+        except OSError as error:
+            raise RunFolderError(
+                f"config.toml cannot be read: {error.strerror or error}", where=str(self.config_path)
+            ) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise RunFolderError(f"config.toml is damaged: {error}", where=str(self.config_path)) from None
+
+    @property
+    def task(self) -> str:
+        """The name of the task that the run is of."""
+        name = self.config().get("task")
+        if not isinstance(name, str):
+            raise RunFolderError("config.toml does not name the run's task", where=str(self.config_path))
+        return name
 
     # -- weights and state -------------------------------------------------------------------------
 
