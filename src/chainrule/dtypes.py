@@ -77,6 +77,16 @@ def _mend(dtype: Any) -> str:
     return f"convert to one of {', '.join(_BY_NAME)}"
 
 
+def as_array(value: Any) -> np.ndarray[Any, Any]:
+    """``value`` as an array, without a copy where it is one; hidden elements are refused, not shown."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise DTypeError(
+            "a masked array hides elements, and the mask would be lost",
+            mend="give array.filled(0), and weigh the elements with the mask",
+        )
+    return np.asarray(value)
+
+
 def of_scalar(value: bool | int | float) -> DType:
     """The type of a Python scalar that meets no other operand."""
     return _SCALARS[type(value)]

@@ -75,6 +75,8 @@ def test_assign_refuses(name: str) -> None:
     np.testing.assert_array_equal(variable.value, start)
 
 
+MASKED = np.ma.array([1.0, 2.0, 3.0], mask=[False, True, False])
+
 MAKERS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "ragged": (lambda: cr.constant([[1.0], [1.0, 2.0]]), errors.ShapeError, "constant: the nested lists"),
     "string": (lambda: cr.variable("three"), errors.DTypeError, "variable: element type dtype('<U5')"),
@@ -86,6 +88,14 @@ MAKERS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "object": (lambda: cr.constant([None]), errors.DTypeError, "constant: element type dtype('O')"),
     "overflow": (lambda: cr.constant(2**40, "int32"), errors.DTypeError, "1099511627776 does not fit int32"),
     "negative size": (lambda: cr.placeholder((2, -1)), errors.ShapeError, "sizes cannot be negative"),
+    "size of a float": (lambda: cr.placeholder((2.5,)), errors.ShapeError, "sizes are integers, got (2.5,)"),
+    "size of a drawn array": (
+        lambda: cr.random.normal(cr.random.key(0), (2.5, 3)),
+        errors.ShapeError,
+        "random: sizes are integers, got (2.5, 3)",
+    ),
+    "masked": (lambda: cr.constant(MASKED), errors.DTypeError, "constant: a masked array hides elements"),
+    "masked variable": (lambda: cr.variable(MASKED), errors.DTypeError, "weigh the elements with the mask"),
     "dtype": (lambda: cr.placeholder((), "float16"), errors.DTypeError, "element type 'float16'"),
     "no dtype": (lambda: cr.placeholder((), ["x"]), errors.DTypeError, "convert to one of bool, uint32"),
 }
@@ -141,6 +151,7 @@ FEEDS: dict[str, tuple[Callable[[cr.Placeholder], dict[Any, Any]], type[Exceptio
     "shape": (lambda x: {x: np.zeros(4)}, errors.ShapeError, "has shape (3,), the array given has (4,)"),
     "no leaf": (lambda x: {x * 2: np.zeros(3)}, errors.ArgumentError, "not a placeholder or a variable"),
     "name": (lambda x: {"x": np.zeros(3)}, errors.ArgumentError, "use the leaf itself as the key"),
+    "masked": (lambda x: {x: MASKED}, errors.DTypeError, "a masked array hides elements"),
     "complex": (lambda x: {x: np.zeros(3, complex)}, errors.DTypeError, "the array given is complex128"),
     "string": (lambda x: {x: ["a"] * 3}, errors.DTypeError, "is float32, the array given is <U1"),
 }

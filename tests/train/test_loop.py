@@ -11,7 +11,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.data import Batches
-from chainrule.errors import ArgumentError, NonFiniteError
+from chainrule.errors import ArgumentError, DTypeError, NonFiniteError
 from chainrule.graph import Node
 from chainrule.train import RunFolder, Settings, Silent, Training, fit
 
@@ -277,3 +277,18 @@ def test_a_loss_may_leave_the_mode_out_where_the_model_does_not_need_it() -> Non
     net = cr.nn.Sequential(line, cr.nn.Dropout(0.5))
     with pytest.raises(cr.errors.ArgumentError, match="called in training without the mode"):
         cr.train.fit(net, lambda x, y: cr.mse_loss(net(x), y), data, optimizer, epochs=1)
+
+
+def test_a_masked_target_is_refused_where_training_would_see_what_it_hides() -> None:
+    y = np.ma.array(np.ones((8, 1), np.float32), mask=np.arange(8)[:, None] > 5)
+    line = cr.nn.Linear(1, 1, seed=0)
+    batches = cr.data.Batches((np.ones((8, 1), np.float32), y), 8, seed=0)
+    optimizer = cr.optim.SGD(line.parameters(), 0.1)
+    with pytest.raises(DTypeError, match="a masked array hides elements"):
+        cr.train.fit(
+            line,
+            lambda x, y: cr.mse_loss(line(x), y),
+            batches,
+            cr.optim.SGD(line.parameters(), 0.1),
+            epochs=1,
+        )

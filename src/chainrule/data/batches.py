@@ -58,13 +58,14 @@ class Batches:
     ) -> None:
         self.arrays: Any
         if isinstance(arrays, Mapping):
-            self.arrays = {name: np.asarray(a) for name, a in arrays.items()}
+            # Masked arrays stay masked, so that training can refuse them; it would see what they hide.
+            self.arrays = {name: np.asanyarray(a) for name, a in arrays.items()}
             named = list(self.arrays.items())
         elif isinstance(arrays, tuple):
-            self.arrays = tuple(np.asarray(a) for a in arrays)
+            self.arrays = tuple(np.asanyarray(a) for a in arrays)
             named = [(f"array {i}", a) for i, a in enumerate(self.arrays)]
         else:
-            self.arrays = np.asarray(arrays)
+            self.arrays = np.asanyarray(arrays)
             named = [("the array", self.arrays)]
         self.examples = _common_length(named)
         self.size, self.seed, self.shuffle, self.drop_last = size, seed, shuffle, drop_last

@@ -7,7 +7,7 @@ Start reading at ``node.py``, then ``op.py``, ``building.py`` and ``walks.py``.
 from .building import apply, rebuild, rebuilt, substitute
 from .environment import Array, Environment, bind, conform, forward_pass, leaf_value
 from .interning import user_place
-from .leaves import Constant, Placeholder, Variable, as_node, constant, placeholder, variable
+from .leaves import Constant, Placeholder, Variable, as_node, constant, placeholder, sizes_of, variable
 from .node import Axis, Node, NodeLike, set_backward, set_evaluator
 from .op import CONSTANT, PLACEHOLDER, VARIABLE, Leaf, Op, Shape
 from .operators import call, register
@@ -51,6 +51,7 @@ __all__ = [
     "register",
     "set_backward",
     "set_evaluator",
+    "sizes_of",
     "substitute",
     "topological",
     "user_place",

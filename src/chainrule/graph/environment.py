@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..dtypes import is_float, is_integer
+from ..dtypes import as_array, is_float, is_integer
 from ..errors import ArgumentError, DTypeError, ShapeError, UnboundError
 from .leaves import Constant, Placeholder, Variable
 from .node import Node
@@ -37,7 +37,7 @@ def bind(feed: Mapping[Any, Any] | None) -> Environment:
 
 def conform(leaf: Node, value: Any) -> Array:
     """``value`` as an array of the leaf's shape and dtype; no float becomes an integer on the way."""
-    array = np.asarray(value)
+    array = as_array(value)
     if array.shape != leaf.shape:
         raise ShapeError(
             f"feed: {leaf!r} has shape {leaf.shape}, the array given has {array.shape}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,7 +40,7 @@ class Variable(Node):
 
     def assign(self, value: ArrayLike) -> None:
         """Hold ``value`` from now on; shape and dtype must stay as they are."""
-        array = np.asarray(value)
+        array = dtypes.as_array(value)
         if array.shape != self.shape:
             raise ShapeError(f"{self!r} cannot hold an array of shape {array.shape}")
         if array.dtype != self.dtype and not np.can_cast(array.dtype, self.dtype, "same_kind"):
@@ -102,6 +103,8 @@ def _frozen(value: Any, dtype: DType) -> NDArray[Any]:
 
 
 def _leaf_dtype(value: Any, dtype: Any, integers_are_floats: bool) -> DType:
+    if isinstance(value, np.ndarray):
+        value = dtypes.as_array(value)
     if dtype is not None:
         return dtypes.as_dtype(dtype)
     if isinstance(value, np.ndarray | np.generic):
@@ -155,6 +158,19 @@ def variable(value: NodeLike, dtype: Any = None, *, name: str | None = None) -> 
     return node if name is None else node.named(name)
 
 
+def sizes_of(name: str, shape: int | Sequence[int]) -> tuple[int, ...]:
+    """The sizes in ``shape`` as integers; ``name`` is who asks, for the message."""
+    try:
+        sizes = (int(shape),) if isinstance(shape, int | np.integer) else tuple(map(operator.index, shape))
+    except TypeError:
+        raise ShapeError(f"{name}: sizes are integers, got {shape!r}", where=user_place()) from None
+    if any(size < 0 for size in sizes):
+        raise ShapeError(
+            f"{name}: sizes cannot be negative, got {sizes}", where=user_place(), mend="count from 0"
+        )
+    return sizes
+
+
 def placeholder(
     shape: int | Sequence[int], dtype: Any = dtypes.float32, *, name: str | None = None
 ) -> Placeholder:
@@ -165,9 +181,7 @@ def placeholder(
     >>> cr.sum(x).shape
     ()
     """
-    sizes = (shape,) if isinstance(shape, int) else tuple(int(size) for size in shape)
-    if any(size < 0 for size in sizes):
-        raise ShapeError(f"placeholder: sizes cannot be negative, got {sizes}", where=user_place())
+    sizes = sizes_of("placeholder", shape)
     try:
         kind = dtypes.as_dtype(dtype)
     except DTypeError as error:

@@ -20,7 +20,7 @@ import numpy as np
 from .. import namespace
 from ..dtypes import DType, as_dtype, float32, float64, is_float, is_integer, uint32
 from ..errors import ArgumentError, ChainruleError, DTypeError, ShapeError
-from ..graph import Node, NodeLike, Op, Shape, apply, as_node, constant, user_place
+from ..graph import Node, NodeLike, Op, Shape, apply, as_node, constant, sizes_of, user_place
 from .arithmetic import sqrt
 from .casts import cast
 from .comparison import greater_equal, less, where
@@ -118,12 +118,7 @@ _BITS, _FOLD_IN, _UNIT, _NORMAL = RandomBits(), FoldIn(), UnitInterval(), Standa
 
 
 def _shape(shape: int | Sequence[int]) -> Shape:
-    sizes = (shape,) if isinstance(shape, int) else tuple([int(size) for size in shape])
-    if any(size < 0 for size in sizes):
-        raise ShapeError(
-            f"random: sizes cannot be negative, got {sizes}", where=user_place(), mend="count from 0"
-        )
-    return sizes
+    return sizes_of("random", shape)
 
 
 def _float_dtype(dtype: Any) -> DType:

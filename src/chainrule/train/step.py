@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .. import nn
 from ..compile import DEFAULT_ENGINE, Program
-from ..dtypes import is_float
+from ..dtypes import as_array, is_float
 from ..engines.nonfinite import first_nonfinite
 from ..errors import ArgumentError, NonFiniteError, ShapeError
 from ..graph import Array, Node, Placeholder, Variable, as_node, placeholder
@@ -34,10 +34,10 @@ _KEPT_SHAPES = 64
 def batch_arrays(batch: Batch) -> tuple[list[str], list[NDArray[Any]]]:
     """The names and arrays of a batch; the names are empty for what was not a dict."""
     if isinstance(batch, Mapping):
-        return list(batch), [np.asarray(array) for array in batch.values()]
+        return list(batch), [as_array(array) for array in batch.values()]
     if isinstance(batch, tuple):
-        return [""] * len(batch), [np.asarray(array) for array in batch]
-    return [""], [np.asarray(batch)]
+        return [""] * len(batch), [as_array(array) for array in batch]
+    return [""], [as_array(batch)]
 
 
 def call_on_batch(
