@@ -285,10 +285,4 @@ def test_a_masked_target_is_refused_where_training_would_see_what_it_hides() -> 
     batches = cr.data.Batches((np.ones((8, 1), np.float32), y), 8, seed=0)
     optimizer = cr.optim.SGD(line.parameters(), 0.1)
     with pytest.raises(DTypeError, match="a masked array hides elements"):
-        cr.train.fit(
-            line,
-            lambda x, y: cr.mse_loss(line(x), y),
-            batches,
-            cr.optim.SGD(line.parameters(), 0.1),
-            epochs=1,
-        )
+        cr.train.fit(line, lambda x, y: cr.mse_loss(line(x), y), batches, optimizer, epochs=1)
