@@ -29,8 +29,8 @@ from .diagnose import check_gradients
 from .differentiate import gradients, why_no_gradient
 from .dtypes import bool_, float32, float64, int32, int64, uint32
 from .engines.trace import Trace, step_through
-from .functions import *  # noqa: F403
+from .functions import *  # noqa: F403  # their __all__ says which
 from .graph import Node, Op, Placeholder, Variable, constant, format_graph, placeholder, variable
-from .ops import *  # noqa: F403
+from .ops import *  # noqa: F403  # their __all__ says which
 from .transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .version import __version__

@@ -78,4 +78,4 @@ class ImageCNN(Module):
         h = x if x.ndim == 4 else expand_dims(x, 3)
         for convolution in self.convolutions:
             h = self.pool(self.activation(convolution(h)))
-        return self.head(h, mode=mode)  # type: ignore[no-any-return]
+        return self.head(h, mode=mode)  # type: ignore[no-any-return]  # a module may return anything

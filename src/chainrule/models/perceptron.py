@@ -92,7 +92,7 @@ class MLP1(Module):
         self.activation = activation
 
     def forward(self, x: Node) -> Node:
-        return self.second(self.activation(self.first(x)))  # type: ignore[no-any-return]
+        return self.second(self.activation(self.first(x)))  # type: ignore[no-any-return]  # a module may return anything
 
 
 class MLP2(Module):
@@ -126,7 +126,7 @@ class MLP2(Module):
         g1, g2 = self.activations
         h1 = g1(self.first(x))
         h2 = g2(self.second(h1))
-        return self.third(h2)  # type: ignore[no-any-return]
+        return self.third(h2)  # type: ignore[no-any-return]  # a module may return anything
 
 
 class MLP(Module):
@@ -173,7 +173,7 @@ class MLP(Module):
             h = self.activation(layer(h))
             if self.dropout is not None:
                 h = self.dropout(h, mode=mode)
-        return last(h)  # type: ignore[no-any-return]
+        return last(h)  # type: ignore[no-any-return]  # a module may return anything
 
 
 class FoldedLinear(Module):
