@@ -1,0 +1,167 @@
+"""Arithmetic of indices: sums of axes with coefficients, kept in one normal form, with bounds.
+
+An offset into a buffer is mostly affine: ``constant + Σ coefficient · axis``.  Divisions and
+remainders, which come from reshaping, disappear wherever the bounds of the axes allow it; what is left
+of them, and what was read from an index array, takes part as an opaque term.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from .ir import INDEX, Axis, Scalar, scalar
+
+INFINITE = 1 << 62
+
+
+def of(axis: Axis) -> Scalar:
+    """The axis as a scalar; an axis of one place is 0."""
+    return number(0) if axis.extent == 1 and axis.limit is None else scalar("axis", (), INDEX, axis)
+
+
+def number(value: int) -> Scalar:
+    return scalar("constant", (), INDEX, value)
+
+
+def terms(value: Scalar) -> tuple[int, dict[Scalar, int]]:
+    """``value`` as its constant and the coefficient of each opaque term."""
+    if value.op == "constant":
+        return int(value.payload), {}
+    if value.op == "affine":
+        constant, coefficients = value.payload
+        return constant, dict(zip(value.args, coefficients, strict=True))
+    return 0, {value: 1}
+
+
+def from_terms(constant: int, coefficients: dict[Scalar, int]) -> Scalar:
+    """The normal form of ``constant + Σ coefficient · term``."""
+    kept = {term: c for term, c in coefficients.items() if c}
+    if not kept:
+        return number(constant)
+    if constant == 0 and list(kept.values()) == [1]:
+        return next(iter(kept))
+    ordered = sorted(kept.items(), key=lambda item: -abs(item[1]))
+    return scalar("affine", [t for t, _ in ordered], INDEX, (constant, tuple(c for _, c in ordered)))
+
+
+def add(*values: Scalar) -> Scalar:
+    constant, total = 0, dict[Scalar, int]()
+    for value in values:
+        more, coefficients = terms(value)
+        constant += more
+        for term, c in coefficients.items():
+            total[term] = total.get(term, 0) + c
+    return _recombine(constant, total)
+
+
+def scale(value: Scalar, factor: int) -> Scalar:
+    constant, coefficients = terms(value)
+    return _recombine(constant * factor, {term: c * factor for term, c in coefficients.items()})
+
+
+def shift(value: Scalar, by: int) -> Scalar:
+    return add(value, number(by))
+
+
+def _recombine(constant: int, coefficients: dict[Scalar, int]) -> Scalar:
+    """``(x // n)·n + x % n`` is x again: a reshape there and back leaves no trace."""
+    for term, c in list(coefficients.items()):
+        if term.op != "mod" or term.args[1].op != "constant":
+            continue
+        n = int(term.args[1].payload)
+        quotient = floordiv(term.args[0], n)
+        if quotient.op == "floordiv" and coefficients.get(quotient) == c * n:
+            del coefficients[quotient], coefficients[term]
+            more, inner = terms(term.args[0])
+            constant += more * c
+            for t, k in inner.items():
+                coefficients[t] = coefficients.get(t, 0) + k * c
+            return _recombine(constant, coefficients)
+    return from_terms(constant, coefficients)
+
+
+def bounds(value: Scalar) -> tuple[int, int]:
+    """The least and the greatest value that an index can have; wide where nothing is known."""
+    match value.op:
+        case "constant":
+            return int(value.payload), int(value.payload)
+        case "axis":
+            return 0, max(value.payload.extent - 1, 0)
+        case "within":
+            low, high = value.payload
+            return low, high - 1
+        case "affine":
+            low = high = value.payload[0]
+            for argument, c in zip(value.args, value.payload[1], strict=True):
+                a, b = bounds(argument)
+                low, high = low + min(a * c, b * c), high + max(a * c, b * c)
+            return low, high
+        case "floordiv" if value.args[1].op == "constant" and value.args[1].payload > 0:
+            low, high = bounds(value.args[0])
+            return low // value.args[1].payload, high // value.args[1].payload
+        case "mod" if value.args[1].op == "constant" and value.args[1].payload > 0:
+            return 0, value.args[1].payload - 1
+        case "where":
+            (a, b), (c, d) = bounds(value.args[1]), bounds(value.args[2])
+            return min(a, c), max(b, d)
+    return -INFINITE, INFINITE
+
+
+def _split(value: Scalar, n: int) -> tuple[Scalar, Scalar] | None:
+    """``value`` as quotient·n + rest with the rest known to lie in [0, n)."""
+    constant, coefficients = terms(value)
+    whole = {term: c // n for term, c in coefficients.items() if c % n == 0}
+    left = {term: c for term, c in coefficients.items() if c % n}
+    for base in (constant - constant % n, 0):  # two ways to share the constant out
+        rest = from_terms(constant - base, left)
+        low, high = bounds(rest)
+        if 0 <= low and high < n:
+            return from_terms(base // n, whole), rest
+    rest = from_terms(constant % n, left)
+    low, high = bounds(rest)
+    if low // n == high // n:  # the rest lies within one block, if not the first
+        block = low // n
+        return from_terms(constant // n + block, whole), shift(rest, -block * n)
+    return None
+
+
+def floordiv(value: Scalar, n: int) -> Scalar:
+    if n == 1:
+        return value
+    if (found := _split(value, n)) is not None:
+        return found[0]
+    constant, coefficients = terms(value)
+    whole = {term: c // n for term, c in coefficients.items() if c % n == 0}
+    if whole:  # pull out what divides; what stays is opaque
+        rest = from_terms(constant, {t: c for t, c in coefficients.items() if c % n})
+        return add(from_terms(0, whole), scalar("floordiv", (rest, number(n)), INDEX))
+    return scalar("floordiv", (value, number(n)), INDEX)
+
+
+def mod(value: Scalar, n: int) -> Scalar:
+    if n == 1:
+        return number(0)
+    if (found := _split(value, n)) is not None:
+        return found[1]
+    constant, coefficients = terms(value)
+    rest = from_terms(constant, {t: c for t, c in coefficients.items() if c % n})
+    return scalar("mod", (rest, number(n)), INDEX)
+
+
+def strides_of(shape: Sequence[int]) -> tuple[int, ...]:
+    """How far apart neighbours along each axis lie in row-major order."""
+    return tuple([prod(shape[axis + 1 :]) for axis in range(len(shape))])
+
+
+def ravel(indices: Sequence[Scalar], shape: Sequence[int]) -> Scalar:
+    """The row-major offset of a place in an array of ``shape``."""
+    return add(*[scale(i, s) for i, s in zip(indices, strides_of(shape), strict=True)])
+
+
+def unravel(offset: Scalar, shape: Sequence[int]) -> list[Scalar]:
+    """The place in an array of ``shape`` that lies at a row-major offset."""
+    places = []
+    for size, stride in zip(shape, strides_of(shape), strict=True):
+        places.append(number(0) if size == 1 else mod(floordiv(offset, stride), size))
+    return places

@@ -1,0 +1,309 @@
+"""What a loop program is made of: scalars, statements, kernels, calls.
+
+A *program* is a list of steps over *buffers*, flat arrays of fixed size.  A *kernel* is a body of
+statements run for every place of its axis, in any order and by any number of threads; a *call* hands
+whole buffers to a Python function.  The statements' values are *scalars*: immutable, interned
+expressions over loads, axes and arithmetic.  Interning makes equal expressions the same object, so a
+walk that remembers what it has seen meets each of them once.
+
+The meaning of all of it is the interpreter's (``interpreter.py``); legality is the verifier's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakValueDictionary
+
+from ..dtypes import DType, bool_, int64
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Axis:
+    """A loop's variable: 0, 1, … up to ``extent``, or up to ``limit`` where that is smaller.
+
+    ``extent`` is known when the program is written; ``limit`` is an int64 scalar known only when the
+    loop is entered, such as a count that an earlier kernel stored.
+    """
+
+    name: str
+    extent: int
+    limit: Scalar | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Buffer:
+    """A flat array of ``size`` elements: where it lives is not the program's affair.
+
+    Roles: ``input`` is written by whoever runs the program, ``variable`` lives from run to run,
+    ``constant`` holds ``content``, ``output`` is read when the program is done, ``scratch`` is free
+    between its first write and its last read.  A buffer that must be zero (or ``fill``) before the
+    first step of the very first run, and is left so by every run, is ``kept``.
+    """
+
+    name: str
+    size: int
+    dtype: DType
+    role: str = "scratch"
+    content: Any = field(default=None, repr=False)
+    fill: int = 0
+
+
+ROLES = ("input", "variable", "constant", "output", "scratch", "kept")
+
+
+class Local:
+    """The name of a value that a statement computes and later statements of its scope read."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"Local({self.name!r})"
+
+
+class Scalar:
+    """An expression: an operation on other scalars.  Equal expressions are one object.
+
+    ``payload`` is what the operation needs beside its operands: the buffer of a load, the axis of an
+    axis, the number of a constant, the coefficients of an affine sum.
+    """
+
+    __slots__ = ("__weakref__", "args", "dtype", "op", "payload")
+    op: str
+    args: tuple[Scalar, ...]
+    dtype: DType
+    payload: Any
+
+    def __repr__(self) -> str:
+        inner = ", ".join([*map(repr, self.args), *([] if self.payload is None else [repr(self.payload)])])
+        return f"{self.op}({inner})"
+
+
+_standing: WeakValueDictionary[Any, Scalar] = WeakValueDictionary()
+
+
+def scalar(op: str, args: Sequence[Scalar], dtype: DType, payload: Any = None) -> Scalar:
+    """The one scalar with these parts.  ``builder.py`` is how they are made; this checks nothing."""
+    arguments = tuple(args)
+    key = (op, tuple(map(id, arguments)), dtype, _payload_key(payload))
+    found = _standing.get(key)
+    if found is None:
+        found = Scalar()
+        found.op, found.args, found.dtype, found.payload = op, arguments, dtype, payload
+        found = _standing.setdefault(key, found)
+    return found
+
+
+def _payload_key(payload: Any) -> Any:
+    if isinstance(payload, float):  # 0.0 and -0.0 are equal, and not the same; NaN is not equal to itself
+        return ("float", payload.hex())
+    return payload if payload is None or isinstance(payload, int | tuple | str) else ("object", id(payload))
+
+
+# ── the operations ────────────────────────────────────────────────────────────────────────────────
+#
+# "axis"     payload Axis: the loop variable, int64
+# "constant" payload int, float or bool
+# "local"    payload Local
+# "affine"   payload (constant, coefficients): constant + Σ coefficient · argument, int64; every
+#            argument is an axis or another opaque int64 scalar, none of them affine or constant
+# "within"   payload (low, high): the argument, of which a Check has shown low ≤ x < high
+# "load"     payload Buffer; args (offset,) or (offset, where): 0 where `where` is false, and no access
+# "cast"     to the dtype; float to integer as NumPy does on values in range, unspecified outside;
+#            anything to bool is "≠ 0"
+# "bitcast"  the same bits as another type of the same width
+# "where"    args (condition, then, otherwise): both sides may be computed
+# "fma"      a·b + c rounded once
+
+UNARY = frozenset(
+    "neg abs sign sqrt floor ceil round trunc not exp expm1 log log1p tanh sigmoid erf sin cos isfinite isnan".split()
+)
+"""Of one operand.  ``round`` is to even.  ``not`` is logical on bool, bitwise on integers."""
+
+BINARY = frozenset(
+    "add sub mul div floordiv mod min max pow atan2 and or xor shl shr eq ne lt le gt ge".split()
+)
+"""Of two operands of one dtype.  ``min`` and ``max`` propagate NaN.  Integer arithmetic wraps around.
+``floordiv`` and ``mod`` round to minus infinity, and are 0 where an integer is divided by 0."""
+
+TERNARY = frozenset({"where", "fma"})
+
+COMPARISONS = frozenset("eq ne lt le gt ge".split())
+
+REDUCTIONS = ("sum", "prod", "max", "min", "argmax", "argmin", "any", "all")
+"""``max``, ``min`` propagate NaN; ``argmax``, ``argmin`` give the first place (a NaN counts as the
+extreme), as int64 counted over the reduction's axes in row-major order."""
+
+
+# ── statements ────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Let:
+    """Compute ``value`` now; ``local`` names it from here to the end of the body."""
+
+    local: Local
+    value: Scalar
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Store:
+    """``buffer[offset] = value``, if ``where`` (or always)."""
+
+    buffer: Buffer
+    offset: Scalar
+    value: Scalar
+    where: Scalar | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Accumulate:
+    """``buffer[offset] += value``, if ``where``; several places of a loop may meet at one offset."""
+
+    buffer: Buffer
+    offset: Scalar
+    value: Scalar
+    where: Scalar | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Part:
+    """One of the results of a reduction: ``local`` is ``kind`` over all values of ``value``."""
+
+    kind: str
+    value: Scalar
+    local: Local
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Reduce:
+    """Reduce over ``axes`` (the first is outermost): each part's local is known afterwards."""
+
+    axes: tuple[Axis, ...]
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Loop:
+    """Run ``body`` for each place of ``axis``: in order if ``ordered``, else in any order.
+
+    Of an unordered loop no place reads what another one writes, and no two write one element.
+    """
+
+    axis: Axis
+    body: tuple[Statement, ...]
+    ordered: bool = False
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Check:
+    """Unless ``condition``: the run is refused, stops after this kernel, and writes no variable."""
+
+    condition: Scalar
+
+
+Statement = Let | Store | Accumulate | Reduce | Loop | Check
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Kernel:
+    """``body`` for each place of ``axis``, in any order; once, by one thread, where ``axis`` is None."""
+
+    name: str
+    axis: Axis | None
+    body: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Call:
+    """Hand ``inputs`` to a Python function, and put its result into ``output``.
+
+    ``function`` takes arrays of the ``shapes`` and returns one; ``label`` is what a person reads.
+    """
+
+    label: str
+    function: Any = field(repr=False)
+    inputs: tuple[Buffer, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    output: Buffer
+    output_shape: tuple[int, ...]
+
+
+Step = Kernel | Call
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Program:
+    """The steps in order; each sees all that the earlier ones wrote."""
+
+    steps: tuple[Step, ...]
+
+    def buffers(self) -> list[Buffer]:
+        """Every buffer that a step names, in the order of their first use."""
+        found: dict[Buffer, None] = {}
+        for step in self.steps:
+            if isinstance(step, Call):
+                found.update(dict.fromkeys([*step.inputs, step.output]))
+                continue
+            for statement in statements(step.body):
+                if isinstance(statement, Store | Accumulate):
+                    found[statement.buffer] = None
+                for value in roots(statement):
+                    found.update(dict.fromkeys(s.payload for s in walk([value]) if s.op == "load"))
+        return list(found)
+
+
+# ── walks ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def statements(body: Sequence[Statement]) -> Iterator[Statement]:
+    """The statements of a body and of the loops within, each before what it holds."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, Loop):
+            yield from statements(statement.body)
+
+
+def roots(statement: Statement) -> list[Scalar]:
+    """The scalars that a statement itself evaluates (those of a loop's body are not its own)."""
+    match statement:
+        case Let(value=value):
+            return [value]
+        case Store() | Accumulate():
+            where = [] if statement.where is None else [statement.where]
+            return [statement.offset, statement.value, *where]
+        case Reduce():
+            limits = [axis.limit for axis in statement.axes if axis.limit is not None]
+            return [*limits, *[part.value for part in statement.parts]]
+        case Loop(axis=axis):
+            return [] if axis.limit is None else [axis.limit]
+        case Check(condition=condition):
+            return [condition]
+
+
+def walk(values: Sequence[Scalar]) -> list[Scalar]:
+    """Every scalar under ``values``, each once, operands before what uses them."""
+    order: dict[Scalar, None] = {}
+    stack: list[tuple[Scalar, bool]] = [(value, False) for value in reversed(values)]
+    while stack:
+        value, done = stack.pop()
+        if value in order:
+            continue
+        if done or not value.args:
+            order[value] = None
+            continue
+        stack.append((value, True))
+        stack.extend((argument, False) for argument in reversed(value.args))
+    return list(order)
+
+
+def is_boolean(value: Scalar) -> bool:
+    return value.dtype == bool_
+
+
+INDEX = int64
+"""The dtype of axes and offsets."""
