@@ -6,6 +6,7 @@ functions for the rest.  Each takes ``xp`` first.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -54,17 +55,57 @@ def scatter_rows(
 
     ``rows`` are in range; ``distinct`` promises that no two are equal.
     """
-    length, width = x.shape
-    result = np.zeros(count * width, x.dtype)
+    result = np.zeros((count, x.shape[1]), x.dtype)
     if distinct:
-        result.reshape(count, width)[rows] = x
-        return result.reshape(count, width)
+        result[rows] = x
+    else:
+        _add_to(result, x, rows)
+    return result
+
+
+def _add_to(table: NDArray[Any], x: NDArray[Any], rows: NDArray[Any]) -> None:
+    """Add row i of ``x`` to row ``rows[i]`` of the table, which is one stretch of memory, in place."""
+    length, width = x.shape
+    result = table.reshape(-1)
     flat, columns, starts = x.reshape(-1), np.arange(width), rows * width
     step = max(1, _CHUNK // max(width, 1))
     for first in range(0, length, step):  # single elements are NumPy's fast case, whole rows are not
         places = (starts[first : first + step, None] + columns).reshape(-1)
         np.add.at(result, places, flat[first * width : (first + step) * width])
-    return result.reshape(count, width)
+
+
+def add_rows(xp: Any, x: NDArray[Any], values: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
+    """A copy of ``x`` with ``values[i]`` added to ``x[rows[i]]``, in the order of i."""
+    result = np.array(x, order="C")
+    width = math.prod(x.shape[1:])
+    _add_to(result.reshape(x.shape[0], width), values.reshape(rows.size, width), rows)
+    return result
+
+
+def add_along_axis(
+    xp: Any, x: NDArray[Any], values: NDArray[Any], places: NDArray[Any], axis: int
+) -> NDArray[Any]:
+    """A copy of ``x`` with each value added at its place along ``axis``, in the order of the places."""
+    result = np.array(x, order="C")
+    grid = list(np.indices(places.shape, sparse=True))
+    grid[axis] = places
+    np.add.at(result, tuple(grid), values)
+    return result
+
+
+def put_rows(
+    xp: Any, x: NDArray[Any], values: NDArray[Any], rows: NDArray[Any], counts: NDArray[Any]
+) -> NDArray[Any]:
+    """A copy of ``x`` with ``values[i]`` in the place of ``x[rows[i]]``, for those i that count."""
+    result = np.array(x, order="C")
+    result[rows[counts]] = values[counts]
+    return result
+
+
+def first_places(xp: Any, rows: NDArray[Any]) -> NDArray[Any]:
+    """For each row the place at which it occurs first, int64."""
+    _, first, which = np.unique(rows, return_index=True, return_inverse=True)
+    return first[which].astype(np.int64)
 
 
 def windows(xp: Any, x: NDArray[Any], places: tuple[tuple[int, int, int, int], ...]) -> NDArray[Any]:

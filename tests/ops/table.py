@@ -538,6 +538,63 @@ def _scatter_added(x: Any, indices: Any, updates: Any, axis: int = 0) -> Any:
     return np.moveaxis(found, 0, axis)
 
 
+def _added_rows(x: Any, values: Any, indices: Any) -> Any:
+    found = np.array(x)
+    for place, row in enumerate(indices):
+        found[row] += np.broadcast_to(values, (len(indices), *x.shape[1:]))[place]
+    return found
+
+
+def _added_along(x: Any, values: Any, indices: Any, axis: int = -1) -> Any:
+    return x + _scattered(
+        values, np.where(indices < 0, indices + x.shape[axis], indices), axis, x.shape[axis]
+    )
+
+
+def _first(indices: Any, length: int) -> Any:
+    rows = [int(i) % length for i in indices]
+    return np.array([rows.index(row) for row in rows], np.int64)
+
+
+def _put(x: Any, rows: Any, indices: Any) -> Any:
+    found = np.array(x)
+    for place in reversed(range(len(indices))):
+        found[indices[place]] = np.broadcast_to(rows, (len(indices), *x.shape[1:]))[place]
+    return found
+
+
+ROWS = [
+    Row(
+        "first_places", cr.first_places, _first, (index(3, -3),),
+        cases(([(7,)], [{"length": 3}]), ([(1,)], [{"length": 5}]), ([(0,)], [{"length": 3}])),
+        ("int64",), result="int64", differentiable=False, nonfinite=False, wrong=(([[0]], 3),),
+    ),
+    Row(
+        "put_rows", cr.put_rows, _put, (REAL, REAL, index(3, -3)),
+        cases(
+            ([(3,), (5,), (5,)], [{}]), ([(3, 2), (4, 2), (4,)], [{}]), ([(3, 2, 2), (2,), (4,)], [{}]),
+            ([(3, 2), (0, 2), (0,)], [{}]),
+        ),
+        ALL, wrong=((np.ones(3), np.ones(3), [0, 1]), (1.0, 1.0, [0]), (np.ones((2, 2)), 1.0, [[0]])),
+    ),
+    Row(
+        "add_rows", cr.add_rows, _added_rows, (REAL, REAL, index(3, -3)),
+        cases(
+            ([(3,), (5,), (5,)], [{}]), ([(3, 2), (4, 2), (4,)], [{}]), ([(3, 2, 2), (2,), (4,)], [{}]),
+            ([(3, 2), (0, 2), (0,)], [{}]),
+        ),
+        NUMBERS, wrong=((np.ones(3), np.ones(3), [0, 1]), (1.0, 1.0, [0]), (np.ones((2, 2)), 1.0, [[0]])),
+    ),
+    Row(
+        "add_along_axis", cr.add_along_axis, _added_along, (REAL, REAL, index(3, -3)),
+        cases(
+            ([(2, 3), (2, 5), (2, 5)], [{}]), ([(3, 4), (1, 4), (1, 4)], [{"axis": 0}]),
+            ([(2, 3, 2), (2, 2, 2), (2, 2, 2)], [{"axis": 1}]), ([(0, 3), (0, 2), (0, 2)], [{}]),
+        ),
+        NUMBERS, wrong=((np.ones((2, 2)), np.ones(2), [0, 1]), (np.ones((2, 2)), np.ones((1, 1)), [[0]])),
+    ),
+]  # fmt: skip
+
 INDEXING = [
     Row(
         "take", cr.take, lambda x, indices, axis=None: np.take(x, indices, axis), (REAL, index(3, -3)),
@@ -674,7 +731,7 @@ RANDOM = [
 
 TABLE: list[Row] = [
     *ARITHMETIC, *COMPARISON, *TRANSCENDENTAL, *ROUNDING, *REDUCTION, *MOVEMENT, *CONTRACTION, *WINDOWS,
-    *INDEXING, *CASTS, *RANDOM,
+    *INDEXING, *ROWS, *CASTS, *RANDOM,
 ]  # fmt: skip
 
 #: What needs no row, and why.

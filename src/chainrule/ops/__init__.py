@@ -76,6 +76,7 @@ from .reduction import (
     var,
 )
 from .rounding import ceil, clip, floor, round
+from .rows import add_along_axis, add_rows, first_places, put_rows
 from .slicing import flip, slice_axis
 from .sorting import argsort, sort, top_k
 from .transcendental import (
@@ -107,6 +108,8 @@ __all__ = [
     "Elementwise",
     "abs",
     "add",
+    "add_along_axis",
+    "add_rows",
     "all",
     "any",
     "arccos",
@@ -137,6 +140,7 @@ __all__ = [
     "expand",
     "expand_dims",
     "expm1",
+    "first_places",
     "flip",
     "floor",
     "floor_divide",
@@ -173,6 +177,7 @@ __all__ = [
     "pick",
     "pow",
     "prod",
+    "put_rows",
     "random",
     "reciprocal",
     "remainder",
