@@ -68,6 +68,10 @@ class NonFiniteError(ChainruleError, ArithmeticError):
     """A NaN or an infinity where training cannot go on."""
 
 
+class LoopError(ChainruleError, ValueError):
+    """A loop program that breaks a rule of legality, or a part of one that cannot be built."""
+
+
 class ConfigurationError(ChainruleError, ValueError):
     """A configuration key or value that is unknown or does not fit (exit code 2)."""
 

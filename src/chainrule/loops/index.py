@@ -7,9 +7,10 @@ of them, and what was read from an index array, takes part as an opaque term.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 
+from ..dtypes import bool_, int32, uint32
 from .ir import INDEX, Axis, Scalar, scalar
 
 INFINITE = 1 << 62
@@ -81,8 +82,14 @@ def _recombine(constant: int, coefficients: dict[Scalar, int]) -> Scalar:
     return from_terms(constant, coefficients)
 
 
-def bounds(value: Scalar) -> tuple[int, int]:
-    """The least and the greatest value that an index can have; wide where nothing is known."""
+def bounds(value: Scalar, known: Callable[[Scalar], tuple[int, int] | None] | None = None) -> tuple[int, int]:
+    """The least and the greatest value that an integer scalar can have; wide where nothing is known.
+
+    ``known`` may tell more of a scalar than its own form does, such as of a local.
+    """
+    if known is not None and (told := known(value)) is not None:
+        return told
+    args = value.args
     match value.op:
         case "constant":
             return int(value.payload), int(value.payload)
@@ -90,22 +97,31 @@ def bounds(value: Scalar) -> tuple[int, int]:
             return 0, max(value.payload.extent - 1, 0)
         case "within":
             low, high = value.payload
-            return low, high - 1
+            least, greatest = bounds(args[0], known)
+            return max(low, least), max(low, min(high - 1, greatest))
         case "affine":
             low = high = value.payload[0]
-            for argument, c in zip(value.args, value.payload[1], strict=True):
-                a, b = bounds(argument)
+            for argument, c in zip(args, value.payload[1], strict=True):
+                a, b = bounds(argument, known)
                 low, high = low + min(a * c, b * c), high + max(a * c, b * c)
             return low, high
-        case "floordiv" if value.args[1].op == "constant" and value.args[1].payload > 0:
-            low, high = bounds(value.args[0])
-            return low // value.args[1].payload, high // value.args[1].payload
-        case "mod" if value.args[1].op == "constant" and value.args[1].payload > 0:
-            return 0, value.args[1].payload - 1
+        case "floordiv" if args[1].op == "constant" and args[1].payload > 0:
+            low, high = bounds(args[0], known)
+            return low // args[1].payload, high // args[1].payload
+        case "mod" if args[1].op == "constant" and args[1].payload > 0:
+            return 0, args[1].payload - 1
         case "where":
-            (a, b), (c, d) = bounds(value.args[1]), bounds(value.args[2])
+            (a, b), (c, d) = bounds(args[1], known), bounds(args[2], known)
             return min(a, c), max(b, d)
-    return -INFINITE, INFINITE
+        case "min" | "max":
+            (a, b), (c, d) = bounds(args[0], known), bounds(args[1], known)
+            return (min(a, c), min(b, d)) if value.op == "min" else (max(a, c), max(b, d))
+        case "cast" if args[0].dtype in _RANGES and value.dtype == INDEX:
+            return bounds(args[0], known)
+    return _RANGES.get(value.dtype, (-INFINITE, INFINITE))
+
+
+_RANGES = {bool_: (0, 1), int32: (-(1 << 31), (1 << 31) - 1), uint32: (0, (1 << 32) - 1)}
 
 
 def _split(value: Scalar, n: int) -> tuple[Scalar, Scalar] | None:
@@ -116,7 +132,7 @@ def _split(value: Scalar, n: int) -> tuple[Scalar, Scalar] | None:
     for base in (constant - constant % n, 0):  # two ways to share the constant out
         rest = from_terms(constant - base, left)
         low, high = bounds(rest)
-        if 0 <= low and high < n:
+        if low >= 0 and high < n:
             return from_terms(base // n, whole), rest
     rest = from_terms(constant % n, left)
     low, high = bounds(rest)

@@ -24,7 +24,7 @@ class Axis:
     """A loop's variable: 0, 1, … up to ``extent``, or up to ``limit`` where that is smaller.
 
     ``extent`` is known when the program is written; ``limit`` is an int64 scalar known only when the
-    loop is entered, such as a count that an earlier kernel stored.
+    loop is entered, such as a count that an earlier kernel stored.  A kernel's own axis has none.
     """
 
     name: str
@@ -39,7 +39,8 @@ class Buffer:
     Roles: ``input`` is written by whoever runs the program, ``variable`` lives from run to run,
     ``constant`` holds ``content``, ``output`` is read when the program is done, ``scratch`` is free
     between its first write and its last read.  A buffer that must be zero (or ``fill``) before the
-    first step of the very first run, and is left so by every run, is ``kept``.
+    first step of the very first run, and is left so by every run, is ``kept``; after a refused run it
+    is filled anew by whoever ran the program.
     """
 
     name: str
@@ -111,7 +112,8 @@ def _payload_key(payload: Any) -> Any:
 # "local"    payload Local
 # "affine"   payload (constant, coefficients): constant + Σ coefficient · argument, int64; every
 #            argument is an axis or another opaque int64 scalar, none of them affine or constant
-# "within"   payload (low, high): the argument, of which a Check has shown low ≤ x < high
+# "within"   payload (low, high): the argument, of which a Check has shown low ≤ x < high (nothing is
+#            promised where a `where` rules out the access that uses it)
 # "load"     payload Buffer; args (offset,) or (offset, where): 0 where `where` is false, and no access
 # "cast"     to the dtype; float to integer as NumPy does on values in range, unspecified outside;
 #            anything to bool is "≠ 0"
@@ -119,24 +121,43 @@ def _payload_key(payload: Any) -> Any:
 # "where"    args (condition, then, otherwise): both sides may be computed
 # "fma"      a·b + c rounded once
 
+ELEMENTARY = ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf", "sin", "cos", "pow", "atan2")
+"""What no processor computes in one instruction: within a few units in the last place, not exact."""
+
 UNARY = frozenset(
-    "neg abs sign sqrt floor ceil round trunc not exp expm1 log log1p tanh sigmoid erf sin cos isfinite isnan".split()
-)
-"""Of one operand.  ``round`` is to even.  ``not`` is logical on bool, bitwise on integers."""
+    ("neg", "abs", "sign", "sqrt", "floor", "ceil", "round", "trunc", "not", "isfinite", "isnan",
+     "exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf", "sin", "cos")
+)  # fmt: skip
+"""Of one operand.  ``round`` is to even.  ``not`` is logical on bool, bitwise on integers.  ``neg`` and
+``abs`` of integers wrap around; ``sign`` is 0 of both zeros and NaN of NaN.  Those of the last row, and
+``sqrt`` and the roundings, take floats only; ``isfinite`` and ``isnan`` take floats and give bool."""
 
 BINARY = frozenset(
-    "add sub mul div floordiv mod min max pow atan2 and or xor shl shr eq ne lt le gt ge".split()
-)
-"""Of two operands of one dtype.  ``min`` and ``max`` propagate NaN.  Integer arithmetic wraps around.
-``floordiv`` and ``mod`` round to minus infinity, and are 0 where an integer is divided by 0."""
+    ("add", "sub", "mul", "div", "floordiv", "mod", "min", "max", "pow", "atan2",
+     "and", "or", "xor", "shl", "shr", "eq", "ne", "lt", "le", "gt", "ge")
+)  # fmt: skip
+"""Of two operands of one dtype.
 
-TERNARY = frozenset({"where", "fma"})
+- ``min`` and ``max`` propagate NaN, and of two zeros give either.
+- Integer arithmetic wraps around.  ``floordiv`` and ``mod`` round to minus infinity, and are 0 where an
+  integer is divided by 0; of floats they are what NumPy computes: r = fmod(a, b), moved by b if its sign
+  is not b's (a zero takes b's sign); (a - r) / b rounded to the nearest whole number; NaN for the
+  remainder and a / b for the quotient where b is 0.
+- ``div``, ``pow`` and ``atan2`` take floats only; ``and``, ``or``, ``xor`` bool or integers; ``shl`` and
+  ``shr`` integers: a shift by the width or more, or by a negative count, leaves only sign bits (0, or -1
+  of a negative number shifted right).
+- Comparisons give bool; of bool there are only ``eq`` and ``ne``.  With a NaN all but ``ne`` are false.
+"""
 
-COMPARISONS = frozenset("eq ne lt le gt ge".split())
+TERNARY = frozenset(("where", "fma"))
+
+COMPARISONS = frozenset(("eq", "ne", "lt", "le", "gt", "ge"))
 
 REDUCTIONS = ("sum", "prod", "max", "min", "argmax", "argmin", "any", "all")
 """``max``, ``min`` propagate NaN; ``argmax``, ``argmin`` give the first place (a NaN counts as the
-extreme), as int64 counted over the reduction's axes in row-major order."""
+extreme), as int64 counted over the extents of the reduction's axes in row-major order.  ``any`` and
+``all`` take bool, the others numbers.  Over no places at all: 0, 1, the least and the greatest value of
+the dtype (∓∞ of floats), place 0, false and true."""
 
 
 # ── statements ────────────────────────────────────────────────────────────────────────────────────
@@ -144,7 +165,11 @@ extreme), as int64 counted over the reduction's axes in row-major order."""
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Let:
-    """Compute ``value`` now; ``local`` names it from here to the end of the body."""
+    """Compute ``value`` now; ``local`` names it from here to the end of the body.
+
+    The other statements' scalars are computed when the statement runs: a load that two statements share
+    is done twice, and sees what was stored in between.
+    """
 
     local: Local
     value: Scalar
@@ -162,7 +187,10 @@ class Store:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Accumulate:
-    """``buffer[offset] += value``, if ``where``; several places of a loop may meet at one offset."""
+    """``buffer[offset] += value``, if ``where``; several places of a loop may meet at one offset.
+
+    Such sums are added up in the order of the loop's places.  Places of a kernel's axis never meet.
+    """
 
     buffer: Buffer
     offset: Scalar
@@ -201,7 +229,10 @@ class Loop:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Check:
-    """Unless ``condition``: the run is refused, stops after this kernel, and writes no variable."""
+    """Unless ``condition``: the run is refused, stops after this kernel, and writes no variable.
+
+    No kernel that writes a variable has a check, nor has any kernel after it.
+    """
 
     condition: Scalar
 
