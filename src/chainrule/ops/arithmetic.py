@@ -28,6 +28,9 @@ class Add(Elementwise):
     def forward(self, xp: Any, x: Any, y: Any) -> Any:
         return xp.add(x, y)
 
+    def lower(self, loops: Any, x: Any, y: Any) -> Any:
+        return loops.add(x, y)
+
     def vjp(self, ct: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, ...]:
         return ct, ct
 
@@ -46,6 +49,9 @@ class Subtract(Elementwise):
     def forward(self, xp: Any, x: Any, y: Any) -> Any:
         return xp.subtract(x, y)
 
+    def lower(self, loops: Any, x: Any, y: Any) -> Any:
+        return loops.sub(x, y)
+
     def vjp(self, ct: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, ...]:
         return ct, -ct
 
@@ -62,6 +68,9 @@ class Multiply(Elementwise):
 
     def forward(self, xp: Any, x: Any, y: Any) -> Any:
         return xp.multiply(x, y)
+
+    def lower(self, loops: Any, x: Any, y: Any) -> Any:
+        return loops.mul(x, y)
 
     def vjp(self, ct: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, ...]:
         return ct * y, ct * x
@@ -80,6 +89,9 @@ class Divide(Elementwise):
 
     def forward(self, xp: Any, x: Any, y: Any) -> Any:
         return xp.divide(x, y)
+
+    def lower(self, loops: Any, x: Any, y: Any) -> Any:
+        return loops.div(x, y)
 
     def vjp(self, ct: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, ...]:
         share = ct / y
@@ -102,6 +114,9 @@ class FloorDivide(Elementwise):
             return xp.floor_divide(x, y)
         return xp.where(y == 0, xp.zeros_like(x), xp.floor_divide(x, xp.where(y == 0, xp.ones_like(y), y)))
 
+    def lower(self, loops: Any, x: Any, y: Any) -> Any:
+        return loops.floordiv(x, y)
+
     def vjp(self, ct: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, ...]:
         return None, None  # a step function
 
@@ -122,6 +137,9 @@ class Remainder(Elementwise):
             return xp.remainder(x, y)
         return xp.where(y == 0, xp.zeros_like(x), xp.remainder(x, xp.where(y == 0, xp.ones_like(y), y)))
 
+    def lower(self, loops: Any, x: Any, y: Any) -> Any:
+        return loops.mod(x, y)
+
     def vjp(self, ct: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, ...]:
         return ct, -ct * floor_divide(x, y)
 
@@ -140,6 +158,9 @@ class Negative(Elementwise):
     def forward(self, xp: Any, x: Any) -> Any:
         return xp.negative(x)
 
+    def lower(self, loops: Any, x: Any) -> Any:
+        return loops.neg(x)
+
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         return (-ct,)
 
@@ -156,6 +177,9 @@ class Sign(Elementwise):
 
     def forward(self, xp: Any, x: Any) -> Any:
         return xp.sign(x)
+
+    def lower(self, loops: Any, x: Any) -> Any:
+        return loops.sign(x)
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         return (None,)
@@ -174,6 +198,9 @@ class Abs(Elementwise):
 
     def forward(self, xp: Any, x: Any) -> Any:
         return xp.abs(x)
+
+    def lower(self, loops: Any, x: Any) -> Any:
+        return loops.abs_(x)
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         return (ct * sign(x),)
@@ -198,6 +225,9 @@ class Pow(Elementwise):
             return xp.where(y < 0, xp.zeros_like(x), xp.power(x, xp.where(y < 0, xp.zeros_like(y), y)))
         return xp.power(x, y)
 
+    def lower(self, loops: Any, x: Any, y: Any) -> Any:
+        return loops.pow_(x, y)
+
     def vjp(self, ct: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, ...]:
         if isinstance(y, Constant) and y.array.all():  # x ** 3: the rule as it stands in a textbook
             return ct * (y * pow(x, constant(y.array - 1))), None
@@ -221,6 +251,9 @@ class Maximum(Elementwise):
     def forward(self, xp: Any, x: Any, y: Any) -> Any:
         return xp.maximum(x, y)
 
+    def lower(self, loops: Any, x: Any, y: Any) -> Any:
+        return loops.max_(x, y)
+
     def vjp(self, ct: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, ...]:
         first = greater_equal(x, y)
         zeros = constant(np.zeros((), ct.dtype))
@@ -239,6 +272,9 @@ class Minimum(Elementwise):
 
     def forward(self, xp: Any, x: Any, y: Any) -> Any:
         return xp.minimum(x, y)
+
+    def lower(self, loops: Any, x: Any, y: Any) -> Any:
+        return loops.min_(x, y)
 
     def vjp(self, ct: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, ...]:
         first = greater_equal(y, x)
@@ -260,6 +296,9 @@ class Reciprocal(Elementwise):
     def forward(self, xp: Any, x: Any) -> Any:
         return xp.reciprocal(x)
 
+    def lower(self, loops: Any, x: Any) -> Any:
+        return loops.div(1, x)
+
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         return (-ct * square(out),)
 
@@ -277,6 +316,9 @@ class Square(Elementwise):
 
     def forward(self, xp: Any, x: Any) -> Any:
         return xp.square(x)
+
+    def lower(self, loops: Any, x: Any) -> Any:
+        return loops.mul(x, x)
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         return (ct * (2 * x),)
@@ -296,6 +338,9 @@ class Sqrt(Elementwise):
     def forward(self, xp: Any, x: Any) -> Any:
         return xp.sqrt(x)
 
+    def lower(self, loops: Any, x: Any) -> Any:
+        return loops.sqrt(x)
+
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         return (ct * (0.5 / out),)
 
@@ -313,6 +358,9 @@ class Rsqrt(Elementwise):
 
     def forward(self, xp: Any, x: Any) -> Any:
         return xp.reciprocal(xp.sqrt(x))
+
+    def lower(self, loops: Any, x: Any) -> Any:
+        return loops.div(1, loops.sqrt(x))
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         return (ct * (-0.5 * out / x),)

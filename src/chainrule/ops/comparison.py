@@ -36,6 +36,9 @@ class Equal(Comparison):
     def forward(self, xp: Any, x: Any, y: Any) -> Any:
         return xp.equal(x, y)
 
+    def lower(self, loops: Any, x: Any, y: Any) -> Any:
+        return loops.eq(x, y)
+
 
 class NotEqual(Comparison):
     """Whether ``x != y``, elementwise.
@@ -49,6 +52,9 @@ class NotEqual(Comparison):
 
     def forward(self, xp: Any, x: Any, y: Any) -> Any:
         return xp.not_equal(x, y)
+
+    def lower(self, loops: Any, x: Any, y: Any) -> Any:
+        return loops.ne(x, y)
 
 
 class Less(Comparison):
@@ -64,6 +70,9 @@ class Less(Comparison):
     def forward(self, xp: Any, x: Any, y: Any) -> Any:
         return xp.less(x, y)
 
+    def lower(self, loops: Any, x: Any, y: Any) -> Any:
+        return loops.lt(x, y)
+
 
 class LessEqual(Comparison):
     """Whether ``x <= y``, elementwise.
@@ -77,6 +86,9 @@ class LessEqual(Comparison):
 
     def forward(self, xp: Any, x: Any, y: Any) -> Any:
         return xp.less_equal(x, y)
+
+    def lower(self, loops: Any, x: Any, y: Any) -> Any:
+        return loops.le(x, y)
 
 
 class Greater(Comparison):
@@ -92,6 +104,9 @@ class Greater(Comparison):
     def forward(self, xp: Any, x: Any, y: Any) -> Any:
         return xp.greater(x, y)
 
+    def lower(self, loops: Any, x: Any, y: Any) -> Any:
+        return loops.gt(x, y)
+
 
 class GreaterEqual(Comparison):
     """Whether ``x >= y``, elementwise.
@@ -105,6 +120,9 @@ class GreaterEqual(Comparison):
 
     def forward(self, xp: Any, x: Any, y: Any) -> Any:
         return xp.greater_equal(x, y)
+
+    def lower(self, loops: Any, x: Any, y: Any) -> Any:
+        return loops.ge(x, y)
 
 
 class Logical(Comparison):
@@ -126,6 +144,9 @@ class LogicalAnd(Logical):
     def forward(self, xp: Any, x: Any, y: Any) -> Any:
         return xp.logical_and(x, y)
 
+    def lower(self, loops: Any, x: Any, y: Any) -> Any:
+        return loops.and_(x, y)
+
 
 class LogicalOr(Logical):
     """Whether either holds, elementwise (also ``x | y``).
@@ -139,6 +160,9 @@ class LogicalOr(Logical):
 
     def forward(self, xp: Any, x: Any, y: Any) -> Any:
         return xp.logical_or(x, y)
+
+    def lower(self, loops: Any, x: Any, y: Any) -> Any:
+        return loops.or_(x, y)
 
 
 class LogicalXor(Logical):
@@ -154,6 +178,9 @@ class LogicalXor(Logical):
     def forward(self, xp: Any, x: Any, y: Any) -> Any:
         return xp.logical_xor(x, y)
 
+    def lower(self, loops: Any, x: Any, y: Any) -> Any:
+        return loops.xor(x, y)
+
 
 class LogicalNot(Logical):
     """Whether it does not hold, elementwise (also ``~x``).
@@ -167,6 +194,9 @@ class LogicalNot(Logical):
 
     def forward(self, xp: Any, x: Any) -> Any:
         return xp.logical_not(x)
+
+    def lower(self, loops: Any, x: Any) -> Any:
+        return loops.not_(x)
 
 
 class IsFinite(Comparison):
@@ -183,6 +213,9 @@ class IsFinite(Comparison):
     def forward(self, xp: Any, x: Any) -> Any:
         return xp.isfinite(x)
 
+    def lower(self, loops: Any, x: Any) -> Any:
+        return loops.isfinite(x)
+
 
 class IsNaN(Comparison):
     """Whether ``x`` is NaN, elementwise.
@@ -197,6 +230,9 @@ class IsNaN(Comparison):
 
     def forward(self, xp: Any, x: Any) -> Any:
         return xp.isnan(x)
+
+    def lower(self, loops: Any, x: Any) -> Any:
+        return loops.isnan(x)
 
 
 equal = binary(Equal)

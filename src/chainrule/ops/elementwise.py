@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from .. import dtypes
 from ..dtypes import DType
-from ..errors import DTypeError, ShapeError
+from ..errors import ArgumentError, DTypeError, ShapeError
 from ..graph import Node, NodeLike, Op, Shape, as_node, constant
 from .casts import cast
 
@@ -88,6 +88,14 @@ class Elementwise(Op):
         if dtype.kind not in self.kinds:
             raise DTypeError(f"operands of {dtype} are not taken", mend=_KIND_MENDS.get(dtype.kind))
         return broadcast_shapes(*[x.shape for x in inputs]), self.result or dtype
+
+    def lower(self, loops: Any, *operands: Any) -> Any:
+        """One element of the result as a scalar of the loop program, from the operands' elements.
+
+        ``loops`` is the room of that name; its functions build scalars (``loops.tanh(x)``).  An op
+        without this rule runs through its ``forward`` in every engine.
+        """
+        raise ArgumentError(f"the op {self.name!r} has no lower rule", mend="define lower(self, loops, …)")
 
 
 _KIND_MENDS = {"b": "convert first: x.astype('float32')", "f": "convert first: x.astype('bool')"}

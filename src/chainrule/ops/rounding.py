@@ -32,6 +32,9 @@ class Floor(Rounding):
     def forward(self, xp: Any, x: Any) -> Any:
         return xp.floor(x)
 
+    def lower(self, loops: Any, x: Any) -> Any:
+        return loops.floor(x)
+
 
 class Ceil(Rounding):
     """The smallest whole number not below ``x``.
@@ -46,6 +49,9 @@ class Ceil(Rounding):
     def forward(self, xp: Any, x: Any) -> Any:
         return xp.ceil(x)
 
+    def lower(self, loops: Any, x: Any) -> Any:
+        return loops.ceil(x)
+
 
 class Round(Rounding):
     """The nearest whole number, halves to the even one.
@@ -57,6 +63,9 @@ class Round(Rounding):
 
     def forward(self, xp: Any, x: Any) -> Any:
         return xp.round(x)
+
+    def lower(self, loops: Any, x: Any) -> Any:
+        return loops.round_(x)
 
 
 floor = unary(Floor)

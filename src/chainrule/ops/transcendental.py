@@ -30,6 +30,9 @@ class Exp(Transcendental):
     def forward(self, xp: Any, x: Any) -> Any:
         return xp.exp(x)
 
+    def lower(self, loops: Any, x: Any) -> Any:
+        return loops.exp(x)
+
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         return (ct * out,)
 
@@ -46,6 +49,9 @@ class Expm1(Transcendental):
 
     def forward(self, xp: Any, x: Any) -> Any:
         return xp.expm1(x)
+
+    def lower(self, loops: Any, x: Any) -> Any:
+        return loops.expm1(x)
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         return (ct * (out + 1),)
@@ -64,6 +70,9 @@ class Log(Transcendental):
     def forward(self, xp: Any, x: Any) -> Any:
         return xp.log(x)
 
+    def lower(self, loops: Any, x: Any) -> Any:
+        return loops.log(x)
+
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         return (ct / x,)
 
@@ -80,6 +89,9 @@ class Log1p(Transcendental):
 
     def forward(self, xp: Any, x: Any) -> Any:
         return xp.log1p(x)
+
+    def lower(self, loops: Any, x: Any) -> Any:
+        return loops.log1p(x)
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         return (ct / (1 + x),)
@@ -115,6 +127,9 @@ class Sin(Transcendental):
     def forward(self, xp: Any, x: Any) -> Any:
         return xp.sin(x)
 
+    def lower(self, loops: Any, x: Any) -> Any:
+        return loops.sin(x)
+
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         return (ct * cos(x),)
 
@@ -131,6 +146,9 @@ class Cos(Transcendental):
 
     def forward(self, xp: Any, x: Any) -> Any:
         return xp.cos(x)
+
+    def lower(self, loops: Any, x: Any) -> Any:
+        return loops.cos(x)
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         return (-ct * sin(x),)
@@ -199,6 +217,9 @@ class Tanh(Transcendental):
 
     def forward(self, xp: Any, x: Any) -> Any:
         return xp.tanh(x)
+
+    def lower(self, loops: Any, x: Any) -> Any:
+        return loops.tanh(x)
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         return (ct * (1 - out * out),)
@@ -319,6 +340,9 @@ class Arctan2(Transcendental):
     def forward(self, xp: Any, y: Any, x: Any) -> Any:
         return xp.atan2(y, x)
 
+    def lower(self, loops: Any, y: Any, x: Any) -> Any:
+        return loops.atan2(y, x)
+
     def vjp(self, ct: Node, out: Node, y: Node, x: Node) -> tuple[Node | None, ...]:
         share = ct / (x * x + y * y)
         return share * x, -share * y
@@ -337,6 +361,9 @@ class Erf(Transcendental):
     def forward(self, xp: Any, x: Any) -> Any:
         return namespace.erf(xp, x)
 
+    def lower(self, loops: Any, x: Any) -> Any:
+        return loops.erf(x)
+
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         return (ct * (2 / math.sqrt(math.pi)) * exp(-x * x),)
 
@@ -354,6 +381,9 @@ class Sigmoid(Transcendental):
     def forward(self, xp: Any, x: Any) -> Any:
         small = xp.exp(-xp.abs(x))  # in (0, 1]: neither tail overflows
         return xp.where(x >= 0, 1 / (1 + small), small / (1 + small))
+
+    def lower(self, loops: Any, x: Any) -> Any:
+        return loops.sigmoid(x)
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node | None, ...]:
         return (ct * (out * (1 - out)),)
