@@ -11,19 +11,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from ... import loops
 from ...dtypes import DType, int64
 from ...functions.targets import ClassIndex
-from ...graph import Constant, Leaf, Node, Variable, consumers, topological
+from ...graph import Array, Constant, Leaf, Node, Variable, consumers, topological
 from ...loops import Buffer, Call, Program, Scalar, Statement, Step, index
 from ...namespace import checked_index
 from ...ops.indexing import ScatterAlongAxis
 from ...ops.movement import BroadcastTo
 from ...ops.reduction import ArgMax
 from ...ops.rows import AddAlongAxis
+from ..stepper import run_op
 from .elements import Indices, element, has_element, is_view, scatters_one
 from .nests import NESTS, READ_ONCE, axes_of, is_sparse, nested, sparse_rows
 
@@ -229,7 +231,8 @@ class Lowering:
         inputs = [self.materialise(x) for x in node.inputs]
         shapes = tuple([x.shape for x in node.inputs])
         self.calls.append(node)
-        self.steps.append(Call(node.op.name, node, tuple(inputs), shapes, buffer, node.shape))
+        function = partial(_forward, node)
+        self.steps.append(Call(node.op.name, function, tuple(inputs), shapes, buffer, node.shape))
 
     # ── all of it ─────────────────────────────────────────────────────────────────────────────────
 
@@ -263,6 +266,10 @@ def _reads_in_place(node: Node) -> bool:
     if isinstance(node.op, ScatterAlongAxis | AddAlongAxis):
         return scatters_one(node)
     return has_element(node.op)
+
+
+def _forward(node: Node, *arrays: Array) -> Array:
+    return run_op(node, arrays)
 
 
 class _Places:
