@@ -72,6 +72,10 @@ class LoopError(ChainruleError, ValueError):
     """A loop program that breaks a rule of legality, or a part of one that cannot be built."""
 
 
+class OutOfMemoryError(ChainruleError, MemoryError):
+    """More memory than the machine has."""
+
+
 class ConfigurationError(ChainruleError, ValueError):
     """A configuration key or value that is unknown or does not fit (exit code 2)."""
 

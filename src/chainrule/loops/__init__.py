@@ -66,6 +66,7 @@ from .builder import (
     within,
     xor,
 )
+from .interpreter import Array, Memory, interpret, prepare
 from .ir import (
     BINARY,
     COMPARISONS,
@@ -108,6 +109,7 @@ __all__ = [
     "TERNARY",
     "UNARY",
     "Accumulate",
+    "Array",
     "Axis",
     "Buffer",
     "Call",
@@ -116,6 +118,7 @@ __all__ = [
     "Let",
     "Local",
     "Loop",
+    "Memory",
     "Part",
     "Program",
     "Reduce",
@@ -146,6 +149,7 @@ __all__ = [
     "ge",
     "gt",
     "index",
+    "interpret",
     "is_boolean",
     "isfinite",
     "isnan",
@@ -167,6 +171,7 @@ __all__ = [
     "not_",
     "or_",
     "pow_",
+    "prepare",
     "reduce",
     "reduced_dtype",
     "reductions",
