@@ -98,6 +98,7 @@ from .ir import (
     statements,
     walk,
 )
+from .text import canonical, format_kernel, format_program, format_statement
 
 __all__ = [
     "BINARY",
@@ -133,6 +134,7 @@ __all__ = [
     "atan2",
     "axis",
     "bitcast",
+    "canonical",
     "cast",
     "ceil",
     "check",
@@ -146,6 +148,9 @@ __all__ = [
     "floor",
     "floordiv",
     "fma",
+    "format_kernel",
+    "format_program",
+    "format_statement",
     "ge",
     "gt",
     "index",

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -73,11 +74,13 @@ class Scalar:
     axis, the number of a constant, the coefficients of an affine sum.
     """
 
-    __slots__ = ("__weakref__", "args", "dtype", "op", "payload")
+    __slots__ = ("__weakref__", "args", "dtype", "op", "payload", "serial")
     op: str
     args: tuple[Scalar, ...]
     dtype: DType
     payload: Any
+    serial: int
+    """Counts scalars in the order in which they were made: settles the order of equals."""
 
     def __repr__(self) -> str:
         inner = ", ".join([*map(repr, self.args), *([] if self.payload is None else [repr(self.payload)])])
@@ -85,6 +88,7 @@ class Scalar:
 
 
 _standing: WeakValueDictionary[Any, Scalar] = WeakValueDictionary()
+_serials = count()
 
 
 def scalar(op: str, args: Sequence[Scalar], dtype: DType, payload: Any = None) -> Scalar:
@@ -95,6 +99,7 @@ def scalar(op: str, args: Sequence[Scalar], dtype: DType, payload: Any = None) -
     if found is None:
         found = Scalar()
         found.op, found.args, found.dtype, found.payload = op, arguments, dtype, payload
+        found.serial = next(_serials)
         found = _standing.setdefault(key, found)
     return found
 
