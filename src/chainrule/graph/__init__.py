@@ -8,6 +8,7 @@ from .building import apply, rebuild, rebuilt, substitute
 from .environment import Array, Environment, bind, conform, forward_pass, leaf_value
 from .interning import user_place
 from .leaves import Constant, Placeholder, Variable, as_node, constant, placeholder, sizes_of, variable
+from .memory import ALIGNMENT, aligned_empty, is_aligned
 from .node import Axis, Node, NodeLike, set_backward, set_evaluator
 from .op import CONSTANT, PLACEHOLDER, VARIABLE, Leaf, Op, Shape
 from .operators import call, register
@@ -16,6 +17,7 @@ from .text import format_graph
 from .walks import consumers, depending_on, topological
 
 __all__ = [
+    "ALIGNMENT",
     "CONSTANT",
     "PLACEHOLDER",
     "VARIABLE",
@@ -31,6 +33,7 @@ __all__ = [
     "Placeholder",
     "Shape",
     "Variable",
+    "aligned_empty",
     "apply",
     "as_node",
     "bind",
@@ -43,6 +46,7 @@ __all__ = [
     "derived_from",
     "format_graph",
     "forward_pass",
+    "is_aligned",
     "leaf_value",
     "module_scope",
     "placeholder",
