@@ -8,7 +8,7 @@ of them, and what was read from an index array, takes part as an opaque term.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import prod
+from math import gcd, prod
 
 from ..dtypes import bool_, int32, uint32
 from .ir import INDEX, Axis, Scalar, scalar
@@ -147,6 +147,8 @@ def floordiv(value: Scalar, n: int) -> Scalar:
         return value
     if (found := _split(value, n)) is not None:
         return found[0]
+    if (found := _coarser(value, n)) is not None:
+        return floordiv(found[0], n // found[2])
     constant, coefficients = terms(value)
     whole = {term: c // n for term, c in coefficients.items() if c % n == 0}
     if whole:  # pull out what divides; what stays is opaque
@@ -160,9 +162,27 @@ def mod(value: Scalar, n: int) -> Scalar:
         return number(0)
     if (found := _split(value, n)) is not None:
         return found[1]
+    if (found := _coarser(value, n)) is not None:
+        coarse, rest, unit = found
+        return add(scale(mod(coarse, n // unit), unit), rest)
     constant, coefficients = terms(value)
     rest = from_terms(constant, {t: c for t, c in coefficients.items() if c % n})
     return scalar("mod", (rest, number(n)), INDEX)
+
+
+def _coarser(value: Scalar, n: int) -> tuple[Scalar, Scalar, int] | None:
+    """``value`` as coarse·unit + rest, with 1 < unit < n dividing n and the rest in [0, unit).
+
+    Then value // n is coarse // (n / unit): what lies within a unit does not matter to it.
+    """
+    constant, coefficients = terms(value)
+    for unit in sorted({gcd(c, n) for c in coefficients.values()} - {1, n}, reverse=True):
+        rest = from_terms(constant % unit, {t: c for t, c in coefficients.items() if c % unit})
+        low, high = bounds(rest)
+        if 0 <= low and high < unit:
+            coarse = {t: c // unit for t, c in coefficients.items() if c % unit == 0}
+            return from_terms(constant // unit, coarse), rest, unit
+    return None
 
 
 def strides_of(shape: Sequence[int]) -> tuple[int, ...]:
