@@ -46,7 +46,9 @@ def element(reader: Reader, node: Node, indices: Indices, guard: Scalar | None) 
     """The element of ``node`` at ``indices``, from elements of its inputs."""
     op = node.op
     if isinstance(op, Elementwise):
-        return op.lower(loops, *[reader.at(x, broadcast(indices, x.shape), guard) for x in node.inputs])
+        operands = [reader.at(x, broadcast(indices, x.shape), guard) for x in node.inputs]
+        found: Scalar = op.lower(loops, *operands)
+        return found
     return ELEMENTS[type(op)](reader, node, indices, guard)
 
 
@@ -241,7 +243,8 @@ def _one_hot(reader: Reader, node: Node, indices: Indices, guard: Scalar | None)
 
 def scatters_one(node: Node) -> bool:
     """Whether each line of a scatter along an axis receives a single value: no addition can meet another."""
-    return node.inputs[-1].shape[node.attributes["axis"]] == 1
+    axis: int = node.attributes["axis"]
+    return node.inputs[-1].shape[axis] == 1
 
 
 def _scatter_along_axis(reader: Reader, node: Node, indices: Indices, guard: Scalar | None) -> Scalar:

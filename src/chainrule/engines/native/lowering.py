@@ -27,7 +27,9 @@ from ...ops.reduction import ArgMax
 from ...ops.rows import AddAlongAxis
 from ..stepper import run_op
 from .elements import Indices, element, has_element, is_view, scatters_one
-from .nests import NESTS, READ_ONCE, axes_of, is_sparse, nested, sparse_rows
+from .nesting import axes_of, nested
+from .nests import NESTS, READ_ONCE
+from .scatters import is_sparse, sparse_rows
 
 _LONGEST = 64
 """Operations that an expression read in place may have: deeper ones get a buffer."""

@@ -1,0 +1,213 @@
+"""Nests that write to places which are themselves values: rows of tables, and elements along an axis.
+
+Rows may meet, so they are taken in order; to share the work out all the same, it is cut into blocks of
+columns, each of which is one place of the kernel's axis.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from ... import loops
+from ...dtypes import int64
+from ...graph import Node
+from ...loops import Axis, Buffer, Scalar, Statement, index
+from ...ops.indexing import Scatter
+from .elements import Indices
+from .nesting import axes_of, looped, nested
+
+if TYPE_CHECKING:
+    from .lowering import Lowering
+
+COLUMNS = 32
+"""Columns in a block of a row scatter: a pair of the widest vectors."""
+
+
+class Stage(NamedTuple):
+    """One pass over the rows within each block of columns."""
+
+    ordered: bool
+    body: Callable[[Indices, Indices], Sequence[Statement]]
+
+
+def by_rows(lowering: Lowering, name: str, rows: Sequence[int], after: Sequence[int], *stages: Stage) -> None:
+    """A kernel that takes the rows one after another, for one block of columns at each place of its axis."""
+    block, last, column = None, [], []
+    if after:
+        width = after[-1]
+        count = -(-width // COLUMNS)
+        block = Axis("c", count)
+        start = index.scale(loops.axis(block), COLUMNS)
+        limit = (
+            index.add(index.number(width), index.scale(start, -1)) if width % COLUMNS and count > 1 else None
+        )
+        lane = Axis("d", min(COLUMNS, width), limit)
+        last, column = [lane], [index.add(start, loops.axis(lane))]
+    body: list[Statement] = []
+    for stage in stages:
+        over, wide = axes_of(rows), axes_of(after[:-1], len(rows))
+        inner = stage.body([loops.axis(a) for a in over], [*[loops.axis(a) for a in wide], *column])
+        body += looped(over, looped([*wide, *last], inner), stage.ordered)
+    lowering.steps.append(nested(name, [block] if block else [], body))
+
+
+def first_places(lowering: Lowering, which: Node, length: int) -> tuple[Buffer, Buffer]:
+    """Where each index is named first, and the map from a row to that place, which is -1 for rows not named.
+
+    The map is as long as the table, so it is kept from run to run and only the rows named are reset.
+    """
+    found = lowering.firsts.get((which, length))
+    if found is not None:
+        return found
+    n = which.size
+    seen = lowering.buffer("slots", length, int64, "kept", fill=-1)
+    first = lowering.buffer("first places", n, int64)
+    shape = which.shape
+
+    def body(indices: Sequence[Scalar]) -> list[Statement]:
+        here = index.ravel(indices, shape)
+        row = lowering.place(which, indices, length)
+        statement, old = loops.let(loops.load(seen, row), "slot")
+        new = loops.lt(old, 0)
+        return [
+            statement,
+            loops.store(seen, row, here, new),
+            loops.store(first, here, loops.within(loops.where(new, here, old), 0, max(n, 1))),
+        ]
+
+    def clear(indices: Sequence[Scalar]) -> list[Statement]:
+        return [loops.store(seen, lowering.place(which, indices, length), loops.constant(-1, int64))]
+
+    if n:
+        for steps, name, statements in (
+            (lowering.steps, "first places", body),
+            (lowering.last, "slots cleared", clear),
+        ):
+            axes = axes_of(shape)
+            inner = statements([loops.axis(a) for a in axes])  # first: what it reads comes before it
+            steps.append(loops.kernel(name, None, looped(axes, inner, ordered=True)))
+    lowering.firsts[which, length] = first, seen
+    return first, seen
+
+
+def places_first(lowering: Lowering, node: Node, buffer: Buffer) -> None:
+    first, _ = first_places(lowering, node.inputs[0], node.attributes["length"])
+    lowering.nest(buffer.name, node.shape, lambda i: [loops.store(buffer, i[0], loops.load(first, i[0]))])
+
+
+def is_sparse(node: Node) -> bool:
+    """Whether a scatter reaches so few rows that they are kept in a table of their own."""
+    if not isinstance(node.op, Scatter) or node.attributes["axis"] != 0:
+        return False
+    count = node.inputs[1].size
+    length: int = node.attributes["length"]
+    return 0 < 2 * count <= length
+
+
+def sparse_rows(lowering: Lowering, node: Node) -> Callable[[Indices, Scalar | None], Scalar]:
+    """The rows of a scatter, summed where each is named first; the result gives any element of it."""
+    (updates, which), length = node.inputs, node.attributes["length"]
+    first, seen = first_places(lowering, which, length)
+    after = updates.shape[which.ndim :]
+    sums = lowering.buffer(f"rows of {node.op.name}", updates.size, node.dtype)
+
+    def clear(rows: Indices, columns: Indices) -> list[Statement]:
+        place = index.ravel([*rows, *columns], updates.shape)
+        return [loops.store(sums, place, loops.constant(0, node.dtype))]
+
+    def add(rows: Indices, columns: Indices) -> list[Statement]:
+        slot = loops.within(loops.load(first, index.ravel(rows, which.shape)), 0, which.size)
+        place = index.add(index.scale(slot, math.prod(after)), index.ravel(columns, after))
+        return [loops.accumulate(sums, place, lowering.at(updates, [*rows, *columns]))]
+
+    by_rows(lowering, sums.name, which.shape, after, Stage(False, clear), Stage(True, add))
+
+    def at(indices: Indices, guard: Scalar | None) -> Scalar:
+        slot = loops.load(seen, indices[0], guard)
+        named = loops.ge(slot, 0)
+        row = loops.within(loops.where(named, slot, 0), 0, which.size)
+        place = index.add(index.scale(row, math.prod(after)), index.ravel(indices[1:], after))
+        return loops.where(named, loops.load(sums, place, guard), loops.constant(0, node.dtype))
+
+    return at
+
+
+def scatter(lowering: Lowering, node: Node, buffer: Buffer) -> None:
+    (updates, which), axis = node.inputs, node.attributes["axis"]
+    before, after = node.shape[:axis], node.shape[axis + 1 :]
+    zero = loops.constant(0, node.dtype)
+    lowering.nest(buffer.name, (node.size,), lambda i: [loops.store(buffer, i[0], zero)])
+
+    def add(lead: Indices, rows: Indices, columns: Indices) -> list[Statement]:
+        row = lowering.place(which, rows, node.shape[axis])
+        value = lowering.at(updates, [*lead, *rows, *columns])
+        return [loops.accumulate(buffer, index.ravel([*lead, row, *columns], node.shape), value)]
+
+    if not updates.size:
+        return
+    if not before:
+        by_rows(
+            lowering, buffer.name, which.shape, after, Stage(True, lambda rows, cols: add((), rows, cols))
+        )
+        return
+    outer, over, wide = axes_of(before), axes_of(which.shape, len(before)), axes_of(after, updates.ndim)
+    inner = add(*[[loops.axis(a) for a in axes] for axes in (outer, over, wide)])
+    body = looped(over, looped(wide, inner), ordered=True)
+    lowering.steps.append(nested(buffer.name, outer, body))
+
+
+def _lines(lowering: Lowering, buffer: Buffer, node: Node, values: Node, which: Node, axis: int) -> None:
+    """Each value added to ``buffer`` at its own index along ``axis``; equal ones in order."""
+    if not values.size:
+        return
+    axes = axes_of(values.shape)
+    indices = [loops.axis(a) for a in axes]
+    place = lowering.place(which, indices, node.shape[axis])
+    target = index.ravel([*indices[:axis], place, *indices[axis + 1 :]], node.shape)
+    inner = looped(
+        [axes[axis]], [loops.accumulate(buffer, target, lowering.at(values, indices))], ordered=True
+    )
+    lowering.steps.append(nested(buffer.name, [a for n, a in enumerate(axes) if n != axis], inner))
+
+
+def scatter_along_axis(lowering: Lowering, node: Node, buffer: Buffer) -> None:
+    zero = loops.constant(0, node.dtype)
+    lowering.nest(buffer.name, (node.size,), lambda i: [loops.store(buffer, i[0], zero)])
+    values, which = node.inputs
+    _lines(lowering, buffer, node, values, which, node.attributes["axis"])
+
+
+def add_along_axis(lowering: Lowering, node: Node, buffer: Buffer) -> None:
+    x, values, which = node.inputs
+    lowering.fill(buffer, x)
+    _lines(lowering, buffer, node, values, which, node.attributes["axis"])
+
+
+def add_rows(lowering: Lowering, node: Node, buffer: Buffer) -> None:
+    x, values, which = node.inputs
+    lowering.fill(buffer, x)
+
+    def add(rows: Indices, columns: Indices) -> list[Statement]:
+        place = index.ravel([lowering.place(which, rows, x.shape[0]), *columns], x.shape)
+        return [loops.accumulate(buffer, place, lowering.at(values, [*rows, *columns]))]
+
+    if values.size:
+        by_rows(lowering, buffer.name, which.shape, x.shape[1:], Stage(True, add))
+
+
+def put_rows(lowering: Lowering, node: Node, buffer: Buffer) -> None:
+    x, rows_new, which, first = node.inputs
+    if rows_new.size:
+        # The new rows are finished before the first is put: they may read the very table.
+        lowering.materialise(rows_new)
+    lowering.fill(buffer, x)
+
+    def put(rows: Indices, columns: Indices) -> list[Statement]:
+        place = index.ravel([lowering.place(which, rows, x.shape[0]), *columns], x.shape)
+        counts = loops.eq(lowering.at(first, rows), rows[0])
+        return [loops.store(buffer, place, lowering.at(rows_new, [*rows, *columns]), counts)]
+
+    if rows_new.size:
+        by_rows(lowering, buffer.name, which.shape, x.shape[1:], Stage(True, put))
