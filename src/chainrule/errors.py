@@ -72,6 +72,10 @@ class LoopError(ChainruleError, ValueError):
     """A loop program that breaks a rule of legality, or a part of one that cannot be built."""
 
 
+class EngineError(ChainruleError, RuntimeError):
+    """An engine that disagrees with the stepper, or cannot run at all: a mistake of the library."""
+
+
 class OutOfMemoryError(ChainruleError, MemoryError):
     """More memory than the machine has."""
 
