@@ -24,12 +24,12 @@ from ...namespace import checked_index
 from ...ops.indexing import ScatterAlongAxis
 from ...ops.movement import BroadcastTo
 from ...ops.reduction import ArgMax
-from ...ops.rows import AddAlongAxis
+from ...ops.rows import AddAlongAxis, AddRows, PutRows
 from ..stepper import run_op
 from .elements import Indices, element, has_element, is_view, scatters_one
 from .nesting import axes_of, nested
 from .nests import NESTS, READ_ONCE
-from .scatters import is_sparse, sparse_rows
+from .scatters import is_sparse, sparse_rows, write_rows
 
 _LONGEST = 64
 """Operations that an expression read in place may have: deeper ones get a buffer."""
@@ -76,12 +76,12 @@ class Lowering:
 
     def _count_readers(self) -> None:
         """How many times each element of a node is read if views dissolve: 2 stands for many."""
-        readers = consumers(self.order)
-        targets = {*self.outputs, *self.updates.values()}
+        self._readers = consumers(self.order)
+        self._targets = {*self.outputs, *self.updates.values()}
         self.reads: dict[Node, int] = {}
         for node in reversed(self.order):
-            count = 2 if node in targets else 0
-            for reader in dict.fromkeys(readers.get(node, ())):
+            count = 2 if node in self._targets else 0
+            for reader in dict.fromkeys(self._readers.get(node, ())):
                 spreads = isinstance(reader.op, BroadcastTo) or reader.size > node.size
                 times = self.reads[reader] if is_view(reader.op) else 1
                 if not has_element(reader.op) and type(reader.op) not in READ_ONCE:
@@ -208,6 +208,11 @@ class Lowering:
             return found
         if isinstance(node.op, Leaf):
             return self.buffer_of(node)
+        if isinstance(node.op, AddRows | PutRows) and self._only_reader(node.inputs[0]):
+            buffer = self.materialise(node.inputs[0])  # nobody will miss the rows as they were
+            write_rows(self, node, buffer)
+            self.buffers[node] = buffer
+            return buffer
         role = "output" if node in self._shown else "scratch"
         buffer = self.buffer(node.name or node.op.name, node.size, node.dtype, role)
         if node in self.virtual or _reads_in_place(node):
@@ -219,6 +224,10 @@ class Lowering:
         self._depths[node] = 0
         self.buffers[node] = buffer
         return buffer
+
+    def _only_reader(self, node: Node) -> bool:
+        """Whether a computed node has one reader and is no result itself."""
+        return not isinstance(node.op, Leaf) and len(self._readers[node]) == 1 and node not in self._targets
 
     def fill(self, buffer: Buffer, node: Node) -> None:
         """The kernel that writes the elements of ``node``, as they are read, into ``buffer``."""
@@ -239,7 +248,10 @@ class Lowering:
     # ── all of it ─────────────────────────────────────────────────────────────────────────────────
 
     def result(self) -> Lowered:
+        rows = self._row_updates()
         for node in self.order:
+            if node in rows:
+                continue
             if is_sparse(node):
                 self.virtual[node] = sparse_rows(self, node)
             elif not isinstance(node.op, Leaf) and self.wants_buffer(node):
@@ -248,9 +260,29 @@ class Lowering:
         outputs = [self._own(node, "output", taken) for node in self.outputs]
         updates = {}
         for variable, node in self.updates.items():
-            updates[self.buffer_of(variable)] = self._own(node, "scratch", taken)
+            if node not in rows:
+                updates[self.buffer_of(variable)] = self._own(node, "scratch", taken)
+        for node in self.order:  # last, so that whoever reads the old rows has done so
+            if node in rows:
+                write_rows(self, node, self.buffer_of(rows[node]))
         program = Program((*self.steps, *self.last))
         return Lowered(program, self.leaves, outputs, updates, self.calls)
+
+    def _row_updates(self) -> dict[Node, Variable]:
+        """The nodes that only change some rows of a variable, which nobody else reads: done in its place."""
+        found: dict[Node, Variable] = {}
+        targets = [*self.outputs, *self.updates.values()]
+        for variable, node in self.updates.items():
+            chain = []
+            while isinstance(node.op, PutRows | AddRows):
+                alone = len(self._readers[node]) + sum(target is node for target in targets) == 1
+                if not alone:
+                    break
+                chain.append(node)
+                node = node.inputs[0]
+            if node is variable:
+                found.update(dict.fromkeys(chain, variable))
+        return found
 
     def _own(self, node: Node, role: str, taken: set[Buffer]) -> Buffer:
         """A buffer that holds ``node`` and belongs to one output or update alone."""

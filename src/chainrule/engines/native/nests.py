@@ -158,8 +158,8 @@ NESTS: dict[type[Op], Rule] = {
     Scatter: scatters.scatter,
     ScatterAlongAxis: scatters.scatter_along_axis,
     AddAlongAxis: scatters.add_along_axis,
-    AddRows: scatters.add_rows,
-    PutRows: scatters.put_rows,
+    AddRows: scatters.change_rows,
+    PutRows: scatters.change_rows,
     FirstPlaces: scatters.places_first,
 }
 

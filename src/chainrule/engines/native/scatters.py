@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ... import loops
 from ...dtypes import int64
 from ...graph import Node
-from ...loops import Axis, Buffer, Scalar, Statement, index
+from ...loops import Axis, Buffer, Scalar, Statement, index, walk
 from ...ops.indexing import Scatter
 from .elements import Indices
 from .nesting import axes_of, looped, nested
@@ -185,29 +185,30 @@ def add_along_axis(lowering: Lowering, node: Node, buffer: Buffer) -> None:
     _lines(lowering, buffer, node, values, which, node.attributes["axis"])
 
 
-def add_rows(lowering: Lowering, node: Node, buffer: Buffer) -> None:
-    x, values, which = node.inputs
-    lowering.fill(buffer, x)
+def change_rows(lowering: Lowering, node: Node, buffer: Buffer) -> None:
+    """``add_rows`` and ``put_rows`` of a table that stays as it is: a copy, of which rows are changed."""
+    lowering.fill(buffer, node.inputs[0])
+    write_rows(lowering, node, buffer)
 
-    def add(rows: Indices, columns: Indices) -> list[Statement]:
+
+def write_rows(lowering: Lowering, node: Node, table: Buffer) -> None:
+    """Change the rows of ``table`` that ``node``, an ``add_rows`` or ``put_rows``, names."""
+    x, values, which, *first = node.inputs
+    if not values.size:
+        return
+    after = x.shape[1:]
+    row, lane = [[loops.axis(a) for a in axes_of(sizes)] for sizes in (which.shape, after)]
+    if any(s.op == "load" and s.payload is table for s in walk([lowering.at(values, [*row, *lane])])):
+        lowering.materialise(values)  # the new rows are finished before the first is written
+    for operand in first:
+        lowering.materialise(operand)
+
+    def body(rows: Indices, columns: Indices) -> list[Statement]:
         place = index.ravel([lowering.place(which, rows, x.shape[0]), *columns], x.shape)
-        return [loops.accumulate(buffer, place, lowering.at(values, [*rows, *columns]))]
+        value = lowering.at(values, [*rows, *columns])
+        if not first:
+            return [loops.accumulate(table, place, value)]
+        counts = loops.eq(lowering.at(first[0], rows), index.ravel(rows, which.shape))
+        return [loops.store(table, place, value, counts)]
 
-    if values.size:
-        by_rows(lowering, buffer.name, which.shape, x.shape[1:], Stage(True, add))
-
-
-def put_rows(lowering: Lowering, node: Node, buffer: Buffer) -> None:
-    x, rows_new, which, first = node.inputs
-    if rows_new.size:
-        # The new rows are finished before the first is put: they may read the very table.
-        lowering.materialise(rows_new)
-    lowering.fill(buffer, x)
-
-    def put(rows: Indices, columns: Indices) -> list[Statement]:
-        place = index.ravel([lowering.place(which, rows, x.shape[0]), *columns], x.shape)
-        counts = loops.eq(lowering.at(first, rows), rows[0])
-        return [loops.store(buffer, place, lowering.at(rows_new, [*rows, *columns]), counts)]
-
-    if rows_new.size:
-        by_rows(lowering, buffer.name, which.shape, x.shape[1:], Stage(True, put))
+    by_rows(lowering, f"rows of {table.name}", which.shape, after, Stage(True, body))
