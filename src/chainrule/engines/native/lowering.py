@@ -165,7 +165,9 @@ class Lowering:
             fits = loops.and_(loops.ge(value, least), loops.lt(value, length))
             resolved = loops.where(loops.lt(value, 0), loops.add(value, length), value) if least else value
             place = index.ravel(indices, node.shape)
-            return [statement, loops.check(fits), loops.store(buffer, place, resolved)]
+            # A refused run still reads at places that exist, so readers may share the check's kernel.
+            safe = loops.where(fits, resolved, 0)
+            return [statement, loops.check(fits), loops.store(buffer, place, safe)]
 
         self.nest(buffer.name, node.shape, body)
         return buffer
