@@ -40,7 +40,7 @@ def operation(value: Scalar) -> Function:
     function = table[op]
     if op in _ROUNDED and dtype is float32:
         return lambda *x: np.float32(function(*map(np.float64, x)))
-    if op in _WRAPPED and not is_float(dtype):
+    if op in _WRAPPED and dtype in _WRAP:
         return lambda *x: _WRAP[dtype](function(*x))
     if op in ("shl", "shr"):
         return lambda a, b: _WRAP[dtype](_shift(op, 8 * dtype.itemsize, a, b))
@@ -125,7 +125,7 @@ def _cast(source: DType, target: DType) -> Function:
 # ── the tables ────────────────────────────────────────────────────────────────────────────────────
 
 _ROUNDED = frozenset(("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf", "sin", "cos", "pow", "atan2"))
-_WRAPPED = frozenset(("add", "sub", "mul", "neg", "abs", "floordiv"))
+_WRAPPED = frozenset(("add", "sub", "mul", "neg", "abs", "not", "floordiv"))
 
 _OF_ANY: dict[str, Function] = {
     "where": lambda condition, then, otherwise: then if condition else otherwise,
