@@ -7,7 +7,8 @@ Start reading at ``node.py``, then ``op.py``, ``building.py`` and ``walks.py``.
 from .building import apply, rebuild, rebuilt, substitute
 from .environment import Array, Environment, bind, conform, forward_pass, leaf_value
 from .interning import user_place
-from .leaves import Constant, Placeholder, Variable, as_node, constant, placeholder, sizes_of, variable
+from .leaves import Constant, Placeholder, Variable, as_node, constant, lease, placeholder, sizes_of, variable
+from .lending import Lease
 from .memory import ALIGNMENT, aligned_empty, is_aligned
 from .node import Axis, Node, NodeLike, set_backward, set_evaluator
 from .op import CONSTANT, PLACEHOLDER, VARIABLE, Leaf, Op, Shape
@@ -26,6 +27,7 @@ __all__ = [
     "Constant",
     "Environment",
     "Leaf",
+    "Lease",
     "Node",
     "NodeLike",
     "Op",
@@ -48,6 +50,7 @@ __all__ = [
     "forward_pass",
     "is_aligned",
     "leaf_value",
+    "lease",
     "module_scope",
     "placeholder",
     "rebuild",

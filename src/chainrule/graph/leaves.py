@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from .. import dtypes
 from ..dtypes import DType
 from ..errors import ArgumentError, ChainruleError, DTypeError, ShapeError
 from .interning import NO_ATTRIBUTES, located, new_node, standing_node, user_place
+from .lending import Holding, Lease
 from .node import Node, NodeLike
 from .op import CONSTANT, PLACEHOLDER, VARIABLE
 
@@ -24,19 +25,21 @@ class Variable(Node):
     environment says nothing else; :meth:`assign` replaces it.
     """
 
-    __slots__ = ("_state",)
-    _state: dict[str, NDArray[Any] | None]
+    __slots__ = ("_holding",)
+    _holding: Holding
 
     @property
     def array(self) -> NDArray[Any]:
-        """The array held now, read-only and not copied."""
-        array = self._state["array"]
-        assert array is not None
-        return array
+        """The array held now, read-only and not copied; it stays as it is when the variable moves on."""
+        return self._holding.look()
 
     @property
     def value(self) -> NDArray[Any]:
         return self.array
+
+    def copy(self) -> NDArray[Any]:
+        """A copy of the array held now."""
+        return self._holding.copy()
 
     def assign(self, value: ArrayLike) -> None:
         """Hold ``value`` from now on; shape and dtype must stay as they are."""
@@ -45,12 +48,12 @@ class Variable(Node):
             raise ShapeError(f"{self!r} cannot hold an array of shape {array.shape}")
         if array.dtype != self.dtype and not np.can_cast(array.dtype, self.dtype, "same_kind"):
             raise DTypeError(f"{self!r} cannot hold an array of {array.dtype}")
-        self._state["array"] = _frozen(array, self.dtype)
+        self._holding.put(_frozen(array, self.dtype))
 
     def adopt(self, array: NDArray[Any]) -> None:
         """Hold ``array`` itself, without a check or a copy: for engines, which own what they computed."""
         array.flags.writeable = False
-        self._state["array"] = array
+        self._holding.put(array)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
         return variable(self.array, self.dtype, name=self.name)
@@ -58,17 +61,31 @@ class Variable(Node):
     @property
     def grad(self) -> NDArray[Any] | None:
         """What the last ``backward()`` put here; it may be set, to None for example."""
-        return self._state.get("grad")
+        return self._holding.grad
 
     @grad.setter
     def grad(self, value: NDArray[Any] | None) -> None:
-        self._state["grad"] = value
+        self._holding.grad = value
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "grad":
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
+
+
+def lease(variables: Sequence[Variable], settle: Callable[[int], None] | None = None) -> Lease:
+    """The right to write to these variables' arrays in place: for engines.
+
+    >>> import chainrule as cr
+    >>> w = cr.variable([1.0, 2.0])
+    >>> seen, borrowed = w.array, lease([w])
+    >>> with borrowed as renewed:
+    ...     borrowed.arrays[0] += 1
+    >>> renewed, seen, w.array
+    ([0], array([1., 2.], dtype=float32), array([2., 3.], dtype=float32))
+    """
+    return Lease([variable._holding for variable in variables], settle)
 
 
 class Placeholder(Node):
@@ -91,7 +108,7 @@ class Constant(Node):
         return np.array2string(self.array, threshold=4, precision=4, separator=", ").replace("\n", "")
 
 
-_set_state = Variable.__dict__["_state"].__set__
+_set_holding = Variable.__dict__["_holding"].__set__
 _set_array = Constant.__dict__["array"].__set__
 
 
@@ -153,7 +170,7 @@ def variable(value: NodeLike, dtype: Any = None, *, name: str | None = None) -> 
         NO_ATTRIBUTES,
         array.shape,
         kind,
-        fill=lambda new: _set_state(new, {"array": array}),
+        fill=lambda new: _set_holding(new, Holding(array)),
     )
     return node if name is None else node.named(name)
 

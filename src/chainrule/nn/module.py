@@ -166,7 +166,7 @@ class Module:
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """All variables' arrays by path, as copies."""
-        return {path: np.array(variable.array) for path, variable in self.named_variables()}
+        return {path: variable.copy() for path, variable in self.named_variables()}
 
     def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Hold the arrays of ``state``, which must fit exactly; every misfit is reported, none loaded.

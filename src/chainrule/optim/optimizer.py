@@ -285,7 +285,7 @@ class Optimizer:
 
     def state_dict(self) -> dict[str, Array]:
         """The arrays of :attr:`state`, copied."""
-        return {name: held.array.copy() for name, held in self.state.items()}
+        return {name: held.copy() for name, held in self.state.items()}
 
     def load_state_dict(self, arrays: Mapping[str, Array]) -> None:
         """Continue from what :meth:`state_dict` gave: bit for bit the same steps follow.
