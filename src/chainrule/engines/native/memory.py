@@ -1,0 +1,57 @@
+"""The arena: every scratch buffer gets a place in one block of memory, and places are taken again.
+
+A buffer is alive from the phase of its first write to that of its last read.  Two that are alive in one
+phase never overlap, so sharing memory makes no thread wait.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...loops.ir import Buffer, Program
+from .accesses import Touches
+from .phases import phases_of
+
+ALIGNMENT = 64
+"""Bytes of a cache line: no two buffers share one, and whole vectors are aligned."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where each scratch buffer begins, in bytes from the start of an arena of ``size`` bytes."""
+
+    offsets: dict[Buffer, int]
+    size: int
+
+
+def plan(program: Program) -> Plan:
+    """Places for the scratch buffers of ``program``, the largest first, each as low as it fits."""
+    alive = lifetimes(program)
+    offsets: dict[Buffer, int] = {}
+    placed: list[tuple[int, int, int, int]] = []  # begin, end, first phase, last phase; in order of begin
+    size = 0
+    for buffer in sorted(alive, key=lambda b: -b.size * b.dtype.itemsize):
+        first, last = alive[buffer]
+        length = max(-(-buffer.size * buffer.dtype.itemsize // ALIGNMENT), 1) * ALIGNMENT
+        begin = 0
+        for low, high, since, until in placed:
+            if since > last or until < first:
+                continue
+            if begin + length <= low:
+                break
+            begin = max(begin, high)
+        offsets[buffer] = begin
+        size = max(size, begin + length)
+        placed.append((begin, begin + length, first, last))
+        placed.sort()
+    return Plan(offsets, size)
+
+
+def lifetimes(program: Program) -> dict[Buffer, tuple[int, int]]:
+    """The first and the last phase that touches each scratch buffer."""
+    touches, alive = Touches(), dict[Buffer, tuple[int, int]]()
+    for step, phase in zip(program.steps, phases_of(program), strict=True):
+        for buffer in touches.of(step).accesses:
+            if buffer.role == "scratch":
+                alive[buffer] = (alive.get(buffer, (phase, phase))[0], phase)
+    return alive

@@ -1,0 +1,144 @@
+"""Phases: stretches of a program that all threads run without meeting, and what one thread runs alone.
+
+Within a phase no step touches what another one writes, unless one thread runs both.  A step is *serial*
+where its work is smaller than what it costs to share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from ...loops.ir import Call, Kernel, Loop, Program, Reduce, Scalar, Statement, Step, roots
+from .accesses import FAILURE, Touches, conflicts, order_of
+
+MEETING = 4_000
+"""Scalar operations that a thread does in the time that two need to meet."""
+
+_WEIGHTS = {
+    "axis": 0, "constant": 0, "local": 0, "affine": 0, "within": 0, "bitcast": 0,
+    "exp": 10, "expm1": 14, "log": 12, "log1p": 14, "tanh": 14, "sigmoid": 12, "erf": 18, "sin": 18,
+    "cos": 18, "pow": 30, "atan2": 30, "div": 4, "sqrt": 4, "floordiv": 8, "mod": 8,
+}  # fmt: skip
+"""The cost of an operation beside that of an addition, in vectors."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Part:
+    """A step and how threads share it.
+
+    ``serial``: thread 0 runs all of it.  ``barrier``: all threads meet after it.  ``check``: there they
+    look whether a check has failed.
+    """
+
+    step: Step
+    extent: int
+    serial: bool
+    barrier: bool
+    check: bool
+
+
+def schedule(program: Program) -> Program:
+    """The same steps in an order with the fewest phases: each as soon as what it needs is there."""
+    work = _Work(program.steps)
+    order = sorted(range(len(work.level)), key=lambda k: (work.level[k], k))
+    return Program(tuple([program.steps[k] for k in order]))
+
+
+def partition(program: Program) -> list[Part]:
+    """The steps in their order, each with how it is shared and whether threads meet after it."""
+    steps, work = program.steps, _Work(program.steps)
+    phases = work.phases()
+    checking = {phase for phase, touch in zip(phases, work.touches, strict=True) if FAILURE in touch.written}
+    parts = []
+    for k, step in enumerate(steps):
+        last = k + 1 == len(steps) or phases[k + 1] != phases[k]
+        extent = step.axis.extent if isinstance(step, Kernel) and step.axis is not None else 1
+        parts.append(Part(step, extent, work.serial[k], last, last and phases[k] in checking))
+    return parts
+
+
+def phases_of(program: Program) -> list[int]:
+    """The number of the phase in which each step runs, the steps being in this order."""
+    return _Work(program.steps).phases()
+
+
+def worth_threads(program: Program) -> bool:
+    """Whether two threads would run the program faster than one."""
+    parts = partition(program)
+    shared = sum(cost(part.step) for part in parts if not part.serial)
+    return shared / 2 > MEETING * sum(part.barrier for part in parts)
+
+
+class _Work:
+    """The steps of a program, which of them one thread runs, and how soon each can run."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        found = Touches()
+        self.touches = [found.of(step) for step in steps]
+        self.earlier = order_of(self.touches)
+        self.serial = [isinstance(step, Call) or step.axis is None for step in steps]
+        self.level = self._levels()
+        work: dict[int, float] = {}
+        for k, step in enumerate(steps):
+            work[self.level[k]] = work.get(self.level[k], 0) + cost(step)
+        small = {level for level, operations in work.items() if operations < MEETING}
+        if small:  # less to do in a phase than it takes to meet: one thread runs it all
+            self.serial = [alone or self.level[k] in small for k, alone in enumerate(self.serial)]
+            self.level = self._levels()
+
+    def _levels(self) -> list[int]:
+        """The first phase in which each step can run."""
+        level: list[int] = []
+        for k, before in enumerate(self.earlier):
+            level.append(max([level[e] + self._meet(e, k) for e in before], default=0))
+        return level
+
+    def phases(self) -> list[int]:
+        """The phase of each step, in the order in which they stand."""
+        phases: list[int] = []
+        for k, before in enumerate(self.earlier):
+            phase = phases[-1] if phases else 0
+            phases.append(phase + any(phases[e] == phase and self._meet(e, k) for e in before))
+        return phases
+
+    def _meet(self, first: int, second: int) -> bool:
+        """Whether threads must meet between two steps of which the second depends on the first."""
+        if not (self.serial[first] and self.serial[second]):
+            return True
+        return FAILURE in conflicts(self.touches[first], self.touches[second])
+
+
+# ── what a step costs ─────────────────────────────────────────────────────────────────────────────
+
+
+def cost(step: Step) -> float:
+    """The scalar operations of a step, elementary functions counted by their weight."""
+    if isinstance(step, Call):
+        return float(sum(buffer.size for buffer in [*step.inputs, step.output]))
+    return (step.axis.extent if step.axis else 1) * _cost(step.body)
+
+
+def _cost(body: Sequence[Statement]) -> float:
+    total = 0.0
+    for statement in body:
+        if isinstance(statement, Loop):
+            total += statement.axis.extent * _cost(statement.body)
+            continue
+        places = prod([axis.extent for axis in statement.axes]) if isinstance(statement, Reduce) else 1
+        total += places * (1 + _operations(roots(statement)))
+    return total
+
+
+def _operations(values: Sequence[Scalar]) -> int:
+    total = 0
+    stack, seen = list(values), set[Scalar]()
+    while stack:
+        top = stack.pop()
+        if top in seen:
+            continue
+        seen.add(top)
+        total += _WEIGHTS.get(top.op, 1)
+        stack.extend(top.args if top.op != "load" else top.args[1:])
+    return total

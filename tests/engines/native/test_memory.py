@@ -1,0 +1,142 @@
+"""The arena and the phases: what may share memory does, and no thread waits where it need not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from chainrule import loops
+from chainrule.engines.native.fuse import fuse
+from chainrule.engines.native.in_place import in_place
+from chainrule.engines.native.memory import ALIGNMENT, lifetimes, plan
+from chainrule.engines.native.phases import MEETING, cost, partition, phases_of, schedule, worth_threads
+from chainrule.loops import Axis, Buffer, Kernel, Program, interpret
+
+from .lowered import Book, mlp, window_tagger
+from .test_fuse import books, doubled
+
+
+def ready(book: Book) -> Program:
+    return schedule(fuse(in_place(book.program(), book.updates)))
+
+
+@given(books())
+@settings(deadline=None, max_examples=100)
+def test_in_one_arena_a_program_computes_what_it_computes_in_buffers_apart(book: Book) -> None:
+    program = ready(book)
+    apart, shared = ({b: a.copy() for b, a in book.memory().items()} for _ in range(2))
+    places = plan(program)
+    arena = np.full(places.size, 0xAB, np.uint8)
+    for buffer, offset in places.offsets.items():
+        shared[buffer] = arena[offset : offset + buffer.size * buffer.dtype.itemsize].view(buffer.dtype)
+    with np.errstate(all="ignore"):
+        assert interpret(program, shared) == interpret(program, apart)
+    for buffer, array in apart.items():
+        if buffer.role in ("output", "variable"):
+            assert array.tobytes() == shared[buffer].tobytes()
+
+
+@given(books())
+@settings(deadline=None, max_examples=60)
+def test_the_steps_of_a_phase_may_run_in_any_order(book: Book) -> None:
+    program = ready(book)
+    parts, phases = partition(program), phases_of(program)
+    assert [part.barrier for part in parts] == [
+        a != b for a, b in zip(phases, [*phases[1:], -1], strict=True)
+    ]
+    turned = sorted(
+        range(len(parts)), key=lambda k: (phases[k], not parts[k].serial, k if parts[k].serial else -k)
+    )
+    straight, other = ({b: a.copy() for b, a in book.memory().items()} for _ in range(2))
+    with np.errstate(all="ignore"):
+        if interpret(program, straight):
+            interpret(Program(tuple(program.steps[k] for k in turned)), other)
+            for buffer, array in straight.items():
+                assert buffer.role == "input" or array.tobytes() == other[buffer].tobytes()
+
+
+@pytest.mark.parametrize("book", [mlp(64, (784, 128, 64, 10)), window_tagger(64, 5, 64, 500, 128, 17)])
+def test_buffers_alive_in_one_phase_lie_apart_and_on_lines_of_their_own(book: Book) -> None:
+    program = ready(book)
+    places, alive = plan(program), lifetimes(program)
+    assert places.offsets.keys() == alive.keys()
+    spans = [(offset, offset + b.size * b.dtype.itemsize, b) for b, offset in places.offsets.items()]
+    for k, (low, high, a) in enumerate(spans):
+        assert low % ALIGNMENT == 0
+        assert high <= places.size
+        for begin, end, b in spans[:k]:
+            together = alive[a][0] <= alive[b][1] and alive[b][0] <= alive[a][1]
+            assert not together or high <= begin or end <= low
+
+
+def chain(length: int, size: int) -> Book:
+    """Arrays of which each is the transposed double of the one before: nothing merges."""
+    book = Book()
+    x = book.array("x", (size, size), "input")
+    for k in range(length):
+        role = "output" if k + 1 == length else "scratch"
+        x = book.map(f"y{k}", (size, size), lambda i, j, x=x: loops.mul(book.at(x, j, i), 2.0), role)
+    return book
+
+
+def test_a_chain_needs_two_places_however_long_it_is() -> None:
+    program = ready(chain(9, 64))
+    assert len(program.steps) == 9
+    assert plan(program).size == 2 * 64 * 64 * 4
+
+
+def test_small_steps_are_run_by_one_thread_and_large_ones_wait_for_each_other() -> None:
+    small, large = partition(ready(chain(5, 6))), partition(ready(chain(5, 100)))
+    assert [part.serial for part in small] == [True] * 5
+    assert [part.barrier for part in small] == [False] * 4 + [True]
+    assert [part.serial for part in large] == [False] * 5
+    assert [part.barrier for part in large] == [True] * 5
+    assert [part.extent for part in large] == [100] * 5
+
+
+def test_threads_are_worth_it_for_much_work_between_few_meetings() -> None:
+    assert not worth_threads(ready(chain(5, 6)))
+    assert not worth_threads(ready(mlp(2, (5, 4, 3))))
+    assert worth_threads(ready(mlp(64, (784, 128, 64, 10))))
+
+
+def test_the_cost_counts_operations_by_places() -> None:
+    book = Book()
+    x = book.array("x", (10, 20), "input")
+    y = book.map("y", (10, 20), doubled(book, x))  # a load, a product, a store
+    book.fold("z", (10,), (20,), "sum", lambda i, k: book.at(y, i, k), "output")  # a load and a sum; a store
+    kernel, fold = book.steps
+    assert cost(kernel) == 10 * 20 * 3
+    assert cost(fold) == 10 * (20 * 2 + 1)
+    assert cost(kernel) < MEETING
+
+
+def test_a_serial_step_joins_another_only_where_nothing_waits_for_it() -> None:
+    """Adam's corrections run beside the loss, between the rows and the updates; the count is stored last."""
+    program = ready(mlp(64, (784, 128, 64, 10)))
+    parts, phases = partition(program), phases_of(program)
+    assert max(phases) == 2
+    names = [
+        [p.step.name for p, n in zip(parts, phases, strict=True) if n == k and p.serial] for k in range(3)
+    ]
+    assert names == [[], ["loss+finite+t new+rate"], ["t"]]
+    assert [part.check for part in parts if part.barrier] == [True, True, False]
+
+
+def test_what_a_check_guards_waits_for_it_though_one_thread_runs_both() -> None:
+    t, x = Buffer("t", 1, loops.index.number(0).dtype, "variable"), Buffer("x", 4, loops.INDEX, "input")
+    i = Axis("i", 4)
+    steps = (
+        Kernel("check", i, (loops.check(loops.lt(loops.load(x, loops.axis(i)), 3)),)),
+        Kernel("count", None, (loops.store(t, 0, loops.add(loops.load(t, 0), 1)),)),
+    )
+    parts = partition(ready_program(steps))
+    assert [(part.serial, part.barrier, part.check) for part in parts] == [
+        (True, True, True),
+        (True, True, False),
+    ]
+
+
+def ready_program(steps: tuple[Kernel, ...]) -> Program:
+    return schedule(fuse(Program(steps)))
