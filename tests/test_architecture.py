@@ -19,11 +19,11 @@ ROOMS = (
     "ops", "functions", "differentiate",
     "engines", "compile", "transforms",
     "nn", "optim", "data", "models", "train", "tasks",
-    "view", "diagnose", "cli",
+    "view", "diagnose", "bench", "cli",
 )  # fmt: skip
 
 #: Third-party packages that may be imported where they are used: optional, or slow to import.
-LAZY = {"matplotlib", "igraph", "sklearn", "rich", "scipy", "jax"}
+LAZY = {"matplotlib", "igraph", "sklearn", "rich", "scipy", "jax", "torch", "tensorflow", "mlx"}
 
 #: What the package's own front door may do: import every room.
 FRONT_DOORS = {"__init__.py", "__main__.py"}

@@ -9,6 +9,7 @@
 """
 
 from . import (
+    bench,
     data,
     diagnose,
     differentiate,

@@ -1,0 +1,291 @@
+"""The measuring itself: a process for each way to train and thread count, asked in turns.
+
+Every process first says how long its first step takes with empty caches, shows its first losses, and finds
+its fastest form; a second one, on filled caches, is then timed in rounds with all others.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from .workloads import Workload
+
+Say = Callable[[str], None]
+
+CACHES = {
+    "CHAINRULE_CACHE_DIR": "chainrule",
+    "JAX_COMPILATION_CACHE_DIR": "jax",
+    "TORCHINDUCTOR_CACHE_DIR": "torch",
+    "TRITON_CACHE_DIR": "triton",
+}
+"""Where each keeps what it has compiled, and the folder that it is given here."""
+
+_SETTINGS = {
+    "JAX_PLATFORMS": "cpu",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "CUDA_VISIBLE_DEVICES": "",
+}
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to train: a framework and how it is used."""
+
+    name: str
+    framework: str
+    """What the interpreter must be able to import, and the name ``--python`` knows it by."""
+    kind: str
+    script: tuple[str, ...]
+    only: tuple[str, ...] = ()
+    """The networks that it is for, all where this is empty."""
+
+
+def _peer(framework: str, kind: str, only: tuple[str, ...] = ()) -> Way:
+    script = Path(__file__).parent / "peers" / "serving.py"
+    return Way(f"{framework} {kind}", framework, kind, (str(script), f"with_{framework}"), only)
+
+
+PEERS: tuple[Way, ...] = (
+    _peer("torch", "eager"),
+    _peer("torch", "compile"),
+    _peer("jax", "step"),
+    _peer("jax", "scan"),
+    _peer("jax", "rows", only=("ranking",)),
+    _peer("tensorflow", "function"),
+    _peer("mlx", "compile"),
+)
+
+
+def own(engine: str) -> Way:
+    """This library on one of its engines."""
+    return Way(f"chainrule {engine}", "chainrule", engine, ("-m", "chainrule.bench.ours"))
+
+
+class Unavailable(Exception):
+    """A way to train that this machine does not have, or cannot use for a workload: why, in a line."""
+
+
+class Process:
+    """A measuring process: started, asked, ended."""
+
+    def __init__(self, way: Way, python: str, threads: int, cache: Path) -> None:
+        self.way, self.threads = way, threads
+        environment = {
+            **os.environ,
+            **_SETTINGS,
+            **{name: str(cache / folder) for name, folder in CACHES.items()},
+            **dict.fromkeys(_THREADS, str(threads)),
+        }
+        if way.framework == "chainrule":
+            source = str(Path(__file__).parents[2])
+            environment["PYTHONPATH"] = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
+        self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        try:
+            self._process = subprocess.Popen(
+                [python, *way.script],
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._complaints,
+                text=True,
+                encoding="utf-8",
+            )
+        except OSError as error:
+            raise Unavailable(f"{python} cannot be started: {error.strerror or error}") from None
+
+    def ask(self, do: str, **more: Any) -> dict[str, Any]:
+        """Send a command; its answer."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps({"do": do, **more}) + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except OSError:
+            line = ""
+        if not line:
+            self._process.wait()
+            raise Unavailable(f"the process ended with {self._process.returncode}{self._last_complaint()}")
+        answer: dict[str, Any] = json.loads(line)
+        if "missing" in answer:
+            raise Unavailable(f"not installed: {answer['missing']}")
+        if "error" in answer:
+            raise Unavailable(answer["error"].split("\n")[0])
+        return answer
+
+    def _last_complaint(self) -> str:
+        self._complaints.seek(0)
+        lines = self._complaints.read().decode("utf-8", "replace").split("\n")
+        last = next((line for line in reversed(lines) if line.strip()), "")
+        return f": {last.strip()}" if last else ""
+
+    def close(self) -> None:
+        """End the process, at once."""
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._complaints):
+            if stream is not None:
+                stream.close()
+
+
+@dataclass
+class Figure:
+    """What one way to train came to on one workload and one thread count; seconds and bytes."""
+
+    workload: str
+    way: str
+    threads: int
+    version: str = ""
+    choice: str = ""
+    """The form that was fastest here, of those that this way has."""
+    step: float = math.nan
+    """A step: the median over rounds."""
+    best: float = math.nan
+    """A step in the fastest round: what it takes when nothing else runs."""
+    rounds: list[float] = field(default_factory=list)
+    cold: float = math.nan
+    """From arrays in memory to the end of the first step (the first epoch, where one call is an epoch)."""
+    warm: float = math.nan
+    """The same in a new process, with what the first one left on disk."""
+    memory: int | None = None
+    losses: list[float] = field(default_factory=list)
+    agrees: bool | None = None
+    """Whether the first losses are those of the first way measured; None where that is not known."""
+    problem: str = ""
+    """Why there are no figures."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to measure."""
+
+    threads: tuple[int, ...]
+    rounds: int = 7
+    seconds: float = 0.25
+    """How long each is run in a round."""
+    checked: int = 4
+    """How many losses are compared."""
+    tolerance: float = 2e-4
+    """How far losses may be apart, relatively: float32, summed in another order, a few steps long."""
+    pythons: dict[str, str] = field(default_factory=dict)
+    """The interpreter for each framework, the running one where none is named."""
+
+    def python(self, way: Way) -> str:
+        return self.pythons.get(way.framework, sys.executable)
+
+
+def measure(workload: Workload, ways: Sequence[Way], plan: Plan, say: Say) -> list[Figure]:
+    """The figures of every way and thread count on one workload, measured in turns.
+
+    The first way is the reference for the losses.  A way that is not there is a figure with a problem.
+    """
+    fitting = [way for way in ways if not way.only or workload.network in way.only]
+    figures = [(way, Figure(workload.name, way.name, threads)) for threads in plan.threads for way in fitting]
+    with tempfile.TemporaryDirectory(prefix="chainrule-bench-") as name:
+        folder = Path(name)
+        message = _written(workload, folder)
+        running: list[tuple[Figure, Process, int]] = []
+        try:
+            for number, (way, figure) in enumerate(figures):
+                say(f"{workload.name}: {way.name}, {_threads(figure.threads)}")
+                cache = folder / f"cache-{number}"
+                try:
+                    _prepare(figure, way, plan, cache, message)
+                    running.append(_restart(figure, way, plan, cache, message))
+                except Unavailable as found:
+                    figure.problem = str(found)
+            _rounds(running, plan, say)
+        finally:
+            for _, process, _ in running:
+                process.close()
+    _compare([figure for _, figure in figures], plan.tolerance)
+    return [figure for _, figure in figures]
+
+
+def _written(workload: Workload, folder: Path) -> dict[str, Any]:
+    """Data, order and initial parameters in a file; what a process is told of it."""
+    model, path = workload.model(), folder / "arrays.npz"
+    arrays = {f"data{i:02}": array for i, array in enumerate(workload.data())}
+    arrays |= {f"parameter{i:02}": variable.array for i, variable in enumerate(model.parameters())}
+    np.savez(path, order=workload.order(), **arrays)  # type: ignore[arg-type]  # NumPy's stub wants allow_pickle
+    return {"workload": asdict(workload), "arrays": str(path)}
+
+
+def _prepare(figure: Figure, way: Way, plan: Plan, cache: Path, message: dict[str, Any]) -> None:
+    """A process on empty caches: the first step, the losses, the fastest form."""
+    with _started(figure, way, plan, cache, message) as process:
+        figure.cold = process.ask("first")["seconds"]
+        figure.losses = process.ask("losses", steps=min(plan.checked, message["workload"]["batches"]))[
+            "losses"
+        ]
+    with _started(figure, way, plan, cache, message) as process:
+        figure.choice = process.ask("tune", seconds=plan.seconds)["choice"]
+
+
+def _restart(
+    figure: Figure, way: Way, plan: Plan, cache: Path, message: dict[str, Any]
+) -> tuple[Figure, Process, int]:
+    """A process on filled caches, ready to be timed, and the steps that fill a round."""
+    with _started(figure, way, plan, cache, message, keep=True) as process:
+        found = process.ask("first")
+        figure.warm, chunk = found["seconds"], found["chunk"]
+        process.ask("run", steps=chunk)
+        each = process.ask("run", steps=chunk)["seconds"] / chunk
+        steps = chunk * max(1, round(plan.seconds / each / chunk))
+        return figure, process, steps
+
+
+@contextmanager
+def _started(
+    figure: Figure, way: Way, plan: Plan, cache: Path, message: dict[str, Any], *, keep: bool = False
+) -> Iterator[Process]:
+    """A process that has imported what it needs; it ends with the block, unless kept and all was well."""
+    process = Process(way, plan.python(way), figure.threads, cache)
+    try:
+        spec = {**message, "kind": way.kind, "choice": figure.choice, "threads": figure.threads}
+        figure.version = process.ask("import", spec=spec)["version"]
+        yield process
+    except BaseException:
+        process.close()
+        raise
+    if not keep:
+        process.close()
+
+
+def _rounds(running: Sequence[tuple[Figure, Process, int]], plan: Plan, say: Say) -> None:
+    """All in turns, the first to go another one in each round."""
+    for number in range(plan.rounds):
+        say(f"round {number + 1} of {plan.rounds}")
+        for offset in range(len(running)):
+            figure, process, steps = running[(number + offset) % len(running)]
+            figure.rounds.append(process.ask("run", steps=steps)["seconds"] / steps)
+    for figure, process, _ in running:
+        figure.step, figure.best = statistics.median(figure.rounds), min(figure.rounds)
+        figure.memory = process.ask("memory")["bytes"]
+
+
+def _compare(figures: Sequence[Figure], tolerance: float) -> None:
+    reference = next((figure.losses for figure in figures if figure.losses), [])
+    for figure in figures:
+        if figure.losses:
+            figure.agrees = bool(np.allclose(figure.losses, reference, rtol=tolerance, atol=0.0))
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' if count > 1 else ''}"

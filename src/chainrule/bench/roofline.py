@@ -1,0 +1,130 @@
+"""How fast a step could be: what it must compute and move, over what the machine can do at most.
+
+The bound is the longer of FLOPs over the measured peak and bytes over the measured bandwidth; nothing can be
+faster that computes the same numbers in float32 on the same cores.
+
+Counted as **FLOPs** are the matrix products, two for each multiply-add: forward, and backward for weights and
+(except of data) inputs.  Behind max over time only the places that won are counted, since the gradient of
+all others is 0.  Counted as **bytes** are the inputs of the batch, read once, and parameters with the
+optimizer's state, read and written once; of embeddings under SGD and Adadelta only the rows that the batch
+looks up (the others stay, or decay by a known factor, which can wait until they are looked up).  Activations
+and gradients are not counted: they can stay in the caches.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import ChainruleError
+from .workloads import Workload
+
+STATES = {"sgd": 0, "adam": 2, "adadelta": 2}
+"""Arrays that the optimizer keeps for each parameter."""
+DENSE = {"sgd": False, "adam": True, "adadelta": False}
+"""Whether a row without a gradient must be visited at every step."""
+
+_CORES = ("", "SkylakeX", "Zen", "Haswell")
+"""OpenBLAS's kinds of kernels: it takes some machines for weaker ones than they are, so all are tried."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one step takes at least."""
+
+    flops: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What so many cores can do at most."""
+
+    threads: int
+    flops: float
+    """Float32 operations a second."""
+    bandwidth: dict[int, float]
+    """Bytes a second, by the bytes that a step moves: small ones stay in the caches."""
+
+    def bound(self, work: Work) -> float:
+        """The seconds that a step cannot go below."""
+        return max(work.flops / self.flops, work.bytes / self.bandwidth[work.bytes])
+
+
+def work(workload: Workload) -> Work:
+    """FLOPs and bytes of one step of ``workload``.
+
+    >>> from chainrule.bench.workloads import WORKLOADS
+    >>> work(WORKLOADS["mlp16"]).flops  # of the first layer only two products, of the others three
+    1685504
+    """
+    return Work(_flops(workload), _bytes(workload))
+
+
+def _flops(workload: Workload) -> int:
+    s, batch = workload.sizes, workload.batch
+    if workload.network == "mlp":
+        layers = list(pairwise(s["dimensions"]))
+        return sum(_product(batch, *layer, inputs=place > 0) for place, layer in enumerate(layers))
+    if workload.network == "cnn":
+        pooled = batch * s["filters"]
+        convolutions: int = sum(
+            2 * size * s["width"] * (batch * (s["window"] - size + 1) * s["filters"] + 2 * pooled)
+            for size in s["filter_sizes"]
+        )
+        return convolutions + _product(batch, s["filters"] * len(s["filter_sizes"]), s["classes"])
+    rows = batch * (2 if workload.network == "ranking" else 1)
+    return _product(rows, s["window"] * s["width"], s["hidden"]) + _product(rows, s["hidden"], s["classes"])
+
+
+def _product(rows: int, fan_in: int, fan_out: int, *, inputs: bool = True) -> int:
+    """A layer's products: forward, for its weights, and unless these are data for its inputs."""
+    return 2 * rows * fan_in * fan_out * (3 if inputs else 2)
+
+
+def _bytes(workload: Workload) -> int:
+    numbers, data = workload.parameter_count(), workload.data()
+    if workload.network != "mlp" and not DENSE[workload.optimizer]:
+        touched = np.mean([np.unique(data[0][rows]).size for rows in workload.order()])
+        numbers -= round((workload.sizes["words"] - touched) * workload.sizes["width"])
+    inputs = sum(array[: workload.batch].nbytes for array in data)
+    return int(2 * 4 * numbers * (1 + STATES[workload.optimizer]) + inputs)
+
+
+def probe(threads: int, sizes: Iterable[int]) -> Machine:
+    """Measure the machine with so many threads, for steps that move so many bytes."""
+    wanted = sorted(set(sizes))
+    found = [measured for core in _CORES if (measured := _run(core, threads, wanted)) is not None]
+    if not found:
+        raise ChainruleError("the machine's peak could not be measured: NumPy's products end the process")
+    return Machine(
+        threads,
+        max(machine.flops for machine in found),
+        {size: max(machine.bandwidth[size] for machine in found) for size in wanted},
+    )
+
+
+def _run(core: str, threads: int, sizes: Sequence[int]) -> Machine | None:
+    """One probe; None where it cannot run, as with kernels that this processor lacks instructions for."""
+    count = str(threads)
+    environment = os.environ | {"OMP_NUM_THREADS": count, "OPENBLAS_NUM_THREADS": count}
+    if core:
+        environment["OPENBLAS_CORETYPE"] = core
+    script = str(Path(__file__).with_name("probe.py"))
+    ran = subprocess.run(
+        [sys.executable, script, count, *map(str, sizes)], env=environment, capture_output=True, text=True
+    )
+    if ran.returncode:
+        return None
+    answer = json.loads(ran.stdout)
+    return Machine(
+        threads, answer["flops"], {int(size): value for size, value in answer["bandwidth"].items()}
+    )
