@@ -137,6 +137,7 @@ class Maker:
         self.steps: list[Step] = []
         self.tensors: dict[Buffer, Tensor] = {}
         self.start: Memory = {}
+        self.unwritten: list[Tensor] = []  # by the kernel in the making: nobody else may read them yet
         self.passed = True
         self.pool = [self.choice([e for e in EXTENTS if e <= largest]) for _ in range(3)]
         self.floats = self.choice(FLOATS)
@@ -168,8 +169,10 @@ class Maker:
         name = f"{role[0]}{len(self.tensors)}"
         known = Expr(loops.constant(0, dtype), **more)
         buffer = Buffer(name, math.prod(shape), dtype, role)
-        self.tensors[buffer] = Tensor(buffer, tuple(shape), known)
-        return self.tensors[buffer]
+        made = self.tensors[buffer] = Tensor(buffer, tuple(shape), known)
+        if role != "input":
+            self.unwritten.append(made)
+        return made
 
     def given(self, shape: Sequence[int], dtype: DType, tame: bool = False, role: str = "input") -> Tensor:
         """An input or variable with values: on a grid and small, or with all that floats can be."""
@@ -199,7 +202,7 @@ class Maker:
             t
             for t in self.tensors.values()
             if t.shape == tuple(shape) and t.buffer.dtype is dtype and not t.known.near
-            if t.buffer.role != "kept" and (not tame or t.known.bound <= 2 or not is_float(dtype))
+            if t.buffer.role != "kept" and t not in self.unwritten and (not tame or t.known.bound <= 2 or not is_float(dtype))
         ]
         if fits and not self.chance(3):
             return self.choice(fits)
@@ -213,6 +216,7 @@ class Maker:
 
     def kernel(self, name: str, axis: Axis | None, body: Iterable[loops.Statement]) -> None:
         self.steps.append(loops.kernel(name, axis, tuple(body)))
+        self.unwritten.clear()
 
     def finish(self) -> Case:
         case = Case(Program((*self.checks, *self.steps)), self.start, self.tensors, self.passed)
