@@ -1,0 +1,335 @@
+"""The whole of a matrix product as LLVM text: a walk over tiles, with the statements behind the sums.
+
+The function has the form of every kernel's: ``void @name(ptr args, i64 lo, i64 hi)``, where ``args`` holds
+the failure flag's pointer and then the buffers' in the order of ``kernel_buffers``, and lo ≤ tile < hi.
+The statements behind the sum are emitted as an ordinary kernel, called for each block of rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from math import prod
+
+from ...loops.ir import Buffer
+from .emit import emit_kernel, kernel_buffers
+from .product_copy import Copy, NarrowCopy
+from .product_form import Form, Operand
+from .product_sums import NarrowSums, Sums
+from .product_uses import Uses, plain_store, streams, strides, uses_of
+from .product_writer import Writer
+
+_ROUNDS = 2
+"""More lines than this a row would not come in time."""
+
+
+def product_text(form: Form) -> tuple[str, str]:
+    """The name of the product's function, and the text of it and of all that it calls."""
+    body = _Walk(form).text()
+    name = "product_" + hashlib.sha256(body.encode()).hexdigest()[:24]
+    return name, body.replace("@PRODUCT", f"@{name}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    """What the full panels, or the narrower last one, need."""
+
+    columns: int
+    packed: bool
+    b_row: int
+    direct: bool
+    uses: Uses
+    sums: str
+    copy: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Tile:
+    """Where a tile lies, as values of the text."""
+
+    panel: str
+    rows: str
+    outer: Sequence[str]
+
+
+class _Walk:
+    """Writes the function over tiles, and collects those that it calls."""
+
+    def __init__(self, form: Form) -> None:
+        self.form, self.grid = form, form.grid
+        self.buffers = kernel_buffers(form.kernel)
+        self.turns = prod(form.runs[:-1]) * self.grid.blocks
+        calm = self.turns == 1 and self.grid.stretch > 0  # time to ask for memory ahead
+        self.asked = streams(form) if calm else []
+        self.rounds = self.rounds_ahead() if calm else 0
+        self.pieces: dict[str, str] = {}
+        v, lanes = f"<{self.grid.lanes} x {self._element}>", self.grid.lanes
+        self.declared = {
+            "declare i64 @llvm.smin.i64(i64, i64)",
+            "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)",
+        }
+        if form.target.has_fma:
+            e, bits = self._element, 8 * form.dtype.itemsize
+            self.declared.add(f"declare {v} @llvm.fma.v{lanes}f{bits}({v}, {v}, {v})")
+            self.declared.add(f"declare {e} @llvm.fma.f{bits}({e}, {e}, {e})")
+
+    def rounds_ahead(self) -> int:
+        """How often the blocks of a tile ask for as many rows of the next panel, so that its copy is quick.
+
+        0 where the next tile does not need that panel, or its rows are read along memory anyway.
+        """
+        form, grid = self.form, self.grid
+        if not (grid.packed and grid.rows_inside and grid.panels > 1 and form.b.line == 1):
+            return 0
+        rounds = -(-form.runs[-1] // self.span)
+        return rounds if rounds <= _ROUNDS else 0
+
+    @property
+    def span(self) -> int:
+        """The rows of all blocks of a tile."""
+        return -(-min(self.grid.tile_rows, self.form.m.extent) // self.grid.rows) * self.grid.rows
+
+    @property
+    def _element(self) -> str:
+        return "float" if self.form.dtype.itemsize == 4 else "double"
+
+    def text(self) -> str:
+        walk = self.walk()
+        return "\n".join([*sorted(self.declared), *self.pieces.values(), walk, ""])
+
+    # ── parts ─────────────────────────────────────────────────────────────────────────────────────
+
+    def panel(self, columns: int) -> _Panel:
+        """The functions for panels of so many columns."""
+        form, grid = self.form, self.grid
+        whole, slim = columns == grid.columns, grid.narrow(columns, form.a.runs[-1])
+        uses = uses_of(form, columns)
+        self.include(emit_kernel(uses.kernel, form.target, f"uses_{columns}"))
+        places = [strides(form, offset) for _, offset in self.asked]
+        fetches = [place[2] for place in places if place is not None] + [form.b.runs[-1]] * self.rounds
+        sums, copy = f"sums_{columns}", f"copy_{columns}"
+        if slim:
+            packed, b_row = form.b.runs[-1] != 1, grid.depth
+            self.pieces[sums] = NarrowSums(form, columns, fetches, self.turns).text(sums)
+            copying: Copy | NarrowCopy = NarrowCopy(form, columns)
+        else:
+            packed, b_row = grid.packed or not whole, grid.columns
+            vectors = -(-columns // grid.lanes)
+            self.pieces[sums] = Sums(form, vectors, fetches, self.turns).text(sums)
+            copying = Copy(form, columns)
+        if packed:
+            self.pieces[copy] = copying.text(copy)
+        else:
+            b_row = form.b.line if slim else form.b.runs[-1]
+        direct = whole and plain_store(form) is not None
+        return _Panel(columns, packed, b_row, direct, uses, sums, copy, f"%arguments_{columns}")
+
+    def include(self, text: str) -> None:
+        """Another function's text: its declarations once, the function for us alone."""
+        lines = text.splitlines()
+        self.declared.update([line for line in lines if line.startswith("declare")])
+        body = "\n".join([line for line in lines if not line.startswith("declare")])
+        self.pieces[body] = body.replace("define void", "define internal void")
+
+    # ── the walk ──────────────────────────────────────────────────────────────────────────────────
+
+    def walk(self) -> str:
+        form, grid = self.form, self.grid
+        last = form.n.extent - (grid.panels - 1) * grid.columns
+        widths = {last} if grid.panels == 1 else {grid.columns, last}
+        panels = [self.panel(columns) for columns in sorted(widths, reverse=True)]
+        self.w = w = Writer(form, "void @PRODUCT(ptr %args, i64 %lo, i64 %hi)")
+        self.reserve(panels)
+        some = w.get("icmp slt i64 %lo, %hi")
+        with w.when(some), w.loop("%hi", "%lo") as number:
+            tile, key = self.decode(number)
+            if len(panels) == 1:
+                self.tile(panels[0], tile, key)
+            else:
+                narrow = w.get(f"icmp eq i64 {tile.panel}, {grid.panels - 1}")
+                with w.when(w.get(f"xor i1 {narrow}, true")):
+                    self.tile(panels[0], tile, key)
+                with w.when(narrow):
+                    self.tile(panels[1], tile, key)
+        return w.end()
+
+    def reserve(self, panels: Sequence[_Panel]) -> None:
+        """The stack's memory, and what does not change from tile to tile."""
+        w, grid, form = self.w, self.grid, self.form
+        blocks = grid.tile_rows // grid.rows if self.turns > 1 else 1
+        if any(panel.packed for panel in panels):
+            w.do(f"%packed = alloca [{grid.depth * grid.columns} x {w.element}], align 64")
+        w.do(f"%blocks = alloca [{blocks * grid.rows * grid.columns} x {w.element}], align 64")
+        w.do(f"%places = alloca [{2 + len(form.outer)} x i64], align 64")
+        w.do("%held = alloca i64, align 8")
+        w.do("store i64 -1, ptr %held, align 8")
+        self.pointers: dict[Buffer, str] = {}
+        for number, buffer in enumerate(self.buffers):
+            p = w.pointer("%args", 1 + number, "ptr")
+            self.pointers[buffer] = w.get(f"load ptr, ptr {p}, align 8")
+        flag = w.get("load ptr, ptr %args, align 8")
+        for panel in panels:
+            inside = kernel_buffers(panel.uses.kernel)
+            w.do(f"{panel.arguments} = alloca [{1 + len(inside)} x ptr], align 8")
+            own = {panel.uses.block: "%blocks", panel.uses.places: "%places"}
+            for number, pointer in enumerate([flag, *[own.get(b) or self.pointers[b] for b in inside]]):
+                p = w.pointer(panel.arguments, number, "ptr")
+                w.do(f"store ptr {pointer}, ptr {p}, align 8")
+
+    def decode(self, number: str) -> tuple[_Tile, str]:
+        """The place of a tile, and the number of the panel's copy that it needs."""
+        w, grid, form = self.w, self.grid, self.form
+        outer = [(f"o{i}", axis.extent) for i, axis in enumerate(form.outer)]
+        panels, rows = ("panel", grid.panels), ("rows", grid.row_tiles)
+        if grid.rows_inside:
+            shared = sum([stride != 0 for stride in form.b.outer])
+            order = [*outer[:shared], panels, *outer[shared:], rows]
+        else:
+            order = [*outer, rows, panels]
+        found, rest, key = {}, number, number
+        for name, extent in reversed(order):
+            if name == "panel":
+                key = rest
+            if extent == 1:
+                found[name] = "0"
+                continue
+            found[name] = w.get(f"urem i64 {rest}, {extent}")
+            rest = w.get(f"udiv i64 {rest}, {extent}")
+        return _Tile(found["panel"], found["rows"], [found[name] for name, _ in outer]), key
+
+    def start(self, operand: Operand, outer: Sequence[str], *more: str) -> str:
+        """The pointer to an operand's first element in a tile."""
+        return self.address(self.pointers[operand.buffer], operand.constant, operand.outer, outer, *more)
+
+    def address(
+        self, base: str, constant: int, coefficients: Sequence[int], outer: Sequence[str], *more: str
+    ) -> str:
+        w = self.w
+        terms = [w.mul(place, c) for place, c in zip(outer, coefficients, strict=True)]
+        return w.pointer(w.pointer(base, constant), w.add(*terms, *more))
+
+    def tile(self, panel: _Panel, tile: _Tile, key: str) -> None:
+        """One tile: its panel, then turn by turn and block by block."""
+        w, grid, form = self.w, self.grid, self.form
+        column = w.mul(tile.panel, grid.columns)
+        for number, place in enumerate([column, "0", *tile.outer]):
+            w.do(f"store i64 {place}, ptr {w.pointer('%places', number, 'i64')}, align 8")
+        a = self.start(form.a, tile.outer)
+        b = self.start(form.b, tile.outer, w.mul(column, form.b.line))
+        first = w.mul(tile.rows, grid.tile_rows)
+        stop = w.least(w.add(first, str(grid.tile_rows)), form.m.extent)
+        if self.turns == 1:
+            if panel.packed:
+                self.copy_once(panel, b, key)
+            self.blocks(panel, tile, column, (first, stop), (a, b), str(grid.depth), "0")
+            return
+        with w.loop(str(self.turns)) as turn:
+            block, rest = w.get(f"urem i64 {turn}, {grid.blocks}"), w.get(f"udiv i64 {turn}, {grid.blocks}")
+            k = w.mul(block, grid.depth)
+            along_a, along_b = [w.mul(k, form.a.runs[-1])], [w.mul(k, form.b.runs[-1])]
+            for number in reversed(range(len(form.runs) - 1)):
+                place = w.get(f"urem i64 {rest}, {form.runs[number]}")
+                rest = w.get(f"udiv i64 {rest}, {form.runs[number]}")
+                along_a.append(w.mul(place, form.a.runs[number]))
+                along_b.append(w.mul(place, form.b.runs[number]))
+            depth = w.least(str(grid.depth), w.get(f"sub nsw i64 {form.runs[-1]}, {k}"))
+            starts = w.pointer(a, w.add(*along_a)), w.pointer(b, w.add(*along_b))
+            if panel.packed:
+                w.do(f"call void @{panel.copy}(ptr {starts[1]}, ptr %packed, i64 {depth})")
+            self.blocks(panel, tile, column, (first, stop), starts, depth, turn)
+
+    def copy_once(self, panel: _Panel, b: str, key: str) -> None:
+        """Copy a panel, unless the tile before has left it here."""
+        w = self.w
+        held = w.get("load i64, ptr %held, align 8")
+        with w.when(w.get(f"icmp ne i64 {held}, {key}")):
+            w.do(f"call void @{panel.copy}(ptr {b}, ptr %packed, i64 {self.grid.depth})")
+            w.do(f"store i64 {key}, ptr %held, align 8")
+
+    def blocks(
+        self, panel: _Panel, tile: _Tile, column: str, rows: tuple[str, str], starts: tuple[str, str],
+        depth: str, turn: str,
+    ) -> None:  # fmt: skip
+        """The blocks of a tile.  The last one begins early enough to be whole, and uses its new rows only."""
+        w, grid, form = self.w, self.grid, self.form
+        first, stop = rows
+        count = w.get(
+            f"sdiv i64 {w.add(w.get(f'sub nsw i64 {stop}, {first}'), str(grid.rows - 1))}, {grid.rows}"
+        )
+        with w.loop(count) as i:
+            new = w.add(first, w.mul(i, grid.rows))
+            fits = form.m.extent % grid.rows == 0
+            row = new if fits else w.least(new, form.m.extent - grid.rows)
+            a = w.pointer(starts[0], w.mul(row, form.a.line))
+            b = "%packed" if panel.packed else starts[1]
+            block = w.pointer("%blocks", w.mul(i, grid.rows * grid.columns)) if self.turns > 1 else "%blocks"
+            to, to_row = block, str(grid.columns)
+            if panel.direct:
+                to, to_row, new_only = self.destination(tile, column, row, new, block, fits)
+            first_turn = w.get(f"icmp eq i64 {turn}, 0") if self.turns > 1 else "true"
+            asked = [*self.ahead(tile, column, row), *self.next_panel(starts[1], i)]
+            ahead = "".join([f", ptr {p}" for p in asked])
+            sizes = f"i64 {depth}, i64 {panel.b_row}, i64 {to_row}, i1 {first_turn}"
+            w.do(f"call void @{panel.sums}(ptr {a}, ptr {b}, ptr {to}, {sizes}{ahead})")
+            if not panel.direct:
+                self.finish(panel, turn, block, (row, new, stop), [])
+            elif not fits:
+                self.finish(panel, turn, block, (row, new, stop), [w.get(f"xor i1 {new_only}, true")])
+
+    def finish(
+        self, panel: _Panel, turn: str, block: str, rows: tuple[str, str, str], conditions: list[str]
+    ) -> None:
+        """Run the statements behind the sums, if the ``conditions`` hold and this is the last turn."""
+        w = self.w
+        if self.turns > 1:
+            conditions.append(w.get(f"icmp eq i64 {turn}, {self.turns - 1}"))
+        with ExitStack() as inside:
+            for condition in conditions:
+                inside.enter_context(w.when(condition))
+            self.use(panel, block, *rows)
+
+    def destination(
+        self, tile: _Tile, column: str, row: str, new: str, block: str, fits: bool
+    ) -> tuple[str, str, str]:
+        """Where a block's sums go when they are stored as they are, and whether all of its rows are new."""
+        w, store = self.w, plain_store(self.form)
+        assert store is not None, "only a plain store has a destination"
+        place = strides(self.form, store.offset)
+        assert place is not None, "a plain store has an affine offset"
+        constant, outer, along, _ = place
+        to = self.address(self.pointers[store.buffer], constant, outer, tile.outer, w.mul(row, along), column)
+        if fits:
+            return to, str(along), "true"
+        whole = w.get(f"icmp eq i64 {row}, {new}")
+        to = w.get(f"select i1 {whole}, ptr {to}, ptr {block}")
+        return to, w.get(f"select i1 {whole}, i64 {along}, i64 {self.grid.columns}"), whole
+
+    def ahead(self, tile: _Tile, column: str, row: str) -> list[str]:
+        """Where the lines begin that the statements behind this block's sums will use."""
+        pointers = []
+        for buffer, offset in self.asked:
+            place = strides(self.form, offset)
+            assert place is not None, "streams have affine offsets"
+            constant, outer, along, _ = place
+            base, more = self.pointers[buffer], (self.w.mul(row, along), column)
+            pointers.append(self.address(base, constant, outer, tile.outer, *more))
+        return pointers
+
+    def next_panel(self, b: str, block: str) -> list[str]:
+        """Where the rows of the next panel begin that this block asks for."""
+        w, row = self.w, self.form.b.runs[-1]
+        start = w.pointer(b, w.add(w.mul(block, self.grid.rows * row), str(self.grid.columns)))
+        return [w.pointer(start, number * self.span * row) for number in range(self.rounds)]
+
+    def use(self, panel: _Panel, block: str, row: str, new: str, stop: str) -> None:
+        """Run the statements behind the sums over the new rows of a block."""
+        w, kernel = self.w, panel.uses.kernel
+        w.do(f"store i64 {row}, ptr {w.pointer('%places', 1, 'i64')}, align 8")
+        if self.turns > 1:
+            number = 1 + kernel_buffers(kernel).index(panel.uses.block)
+            w.do(f"store ptr {block}, ptr {w.pointer(panel.arguments, number, 'ptr')}, align 8")
+        end = w.least(w.add(new, str(self.grid.rows)), stop)
+        w.do(f"call void @uses_{panel.columns}(ptr {panel.arguments}, i64 {new}, i64 {end})")
