@@ -21,6 +21,8 @@ from . import (
     nn,
     ops,
     optim,
+    rewrite,
+    simplify,
     tasks,
     train,
     view,

@@ -87,7 +87,7 @@ def add_along_axis(
 ) -> NDArray[Any]:
     """A copy of ``x`` with each value added at its place along ``axis``, in the order of the places."""
     result = np.array(x, order="C")
-    grid = list(np.indices(places.shape, sparse=True))
+    grid: list[NDArray[Any]] = list(np.indices(places.shape, sparse=True))
     grid[axis] = places
     np.add.at(result, tuple(grid), values)
     return result

@@ -238,6 +238,11 @@ def take(x: NodeLike, indices: NodeLike, axis: int | None = None) -> Node:
     return apply(_TAKE, node, places, axis=number)
 
 
+def scatter(updates: Node, indices: Node, axis: int, length: int) -> Node:
+    """Zeros, with slabs added along ``axis`` where the indices say: what the gradient of take is."""
+    return apply(_SCATTER, updates, indices, axis=axis, length=length)
+
+
 def _meet(a: Shape, b: Shape, what: str) -> Shape:
     try:
         return broadcast_shapes(a, b)
