@@ -17,7 +17,7 @@ from chainrule.errors import ArgumentError
 
 from .conftest import Run
 
-COMMANDS = ["train", "evaluate", "predict", "generate", "explain", "check", "plot", "doctor"]
+COMMANDS = ["train", "evaluate", "predict", "generate", "explain", "check", "plot", "bench", "doctor"]
 
 
 def test_alone_it_shows_help(run: Run) -> None:

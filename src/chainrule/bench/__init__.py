@@ -4,7 +4,9 @@ May import: train, models, optim, nn, tasks' tables and below.
 Start reading at ``workloads.py``, then ``measure.py``; the peers need none of this library.
 """
 
+from .machine import cores, machine, processor
 from .measure import PEERS, Figure, Plan, Way, measure, own
+from .results import Results, check_page, write_page
 from .roofline import Machine, Work, probe, work
 from .workloads import WORKLOADS, Workload, workload_named
 
@@ -14,12 +16,18 @@ __all__ = [
     "Figure",
     "Machine",
     "Plan",
+    "Results",
     "Way",
     "Work",
     "Workload",
+    "check_page",
+    "cores",
+    "machine",
     "measure",
     "own",
     "probe",
+    "processor",
     "work",
     "workload_named",
+    "write_page",
 ]

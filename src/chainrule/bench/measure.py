@@ -21,6 +21,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from ..graph import Array
+from .ours import first_losses
 from .workloads import Workload
 
 Say = Callable[[str], None]
@@ -166,7 +168,7 @@ class Figure:
     memory: int | None = None
     losses: list[float] = field(default_factory=list)
     agrees: bool | None = None
-    """Whether the first losses are those of the first way measured; None where that is not known."""
+    """Whether the first losses are the stepper's; None where there are none."""
     problem: str = ""
     """Why there are no figures."""
 
@@ -193,13 +195,14 @@ class Plan:
 def measure(workload: Workload, ways: Sequence[Way], plan: Plan, say: Say) -> list[Figure]:
     """The figures of every way and thread count on one workload, measured in turns.
 
-    The first way is the reference for the losses.  A way that is not there is a figure with a problem.
+    A way that is not there, or fails, is a figure with a problem.
     """
     fitting = [way for way in ways if not way.only or workload.network in way.only]
     figures = [(way, Figure(workload.name, way.name, threads)) for threads in plan.threads for way in fitting]
+    parameters = [variable.array for variable in workload.model().parameters()]
     with tempfile.TemporaryDirectory(prefix="chainrule-bench-") as name:
         folder = Path(name)
-        message = _written(workload, folder)
+        message = _written(workload, parameters, folder)
         running: list[tuple[Figure, Process, int]] = []
         try:
             for number, (way, figure) in enumerate(figures):
@@ -214,15 +217,18 @@ def measure(workload: Workload, ways: Sequence[Way], plan: Plan, say: Say) -> li
         finally:
             for _, process, _ in running:
                 process.close()
-    _compare([figure for _, figure in figures], plan.tolerance)
+    expected = first_losses(workload, parameters, plan.checked)
+    for _, figure in figures:
+        if figure.losses:
+            figure.agrees = bool(np.allclose(figure.losses, expected, rtol=plan.tolerance, atol=0.0))
     return [figure for _, figure in figures]
 
 
-def _written(workload: Workload, folder: Path) -> dict[str, Any]:
+def _written(workload: Workload, parameters: Sequence[Array], folder: Path) -> dict[str, Any]:
     """Data, order and initial parameters in a file; what a process is told of it."""
-    model, path = workload.model(), folder / "arrays.npz"
+    path = folder / "arrays.npz"
     arrays = {f"data{i:02}": array for i, array in enumerate(workload.data())}
-    arrays |= {f"parameter{i:02}": variable.array for i, variable in enumerate(model.parameters())}
+    arrays |= {f"parameter{i:02}": array for i, array in enumerate(parameters)}
     np.savez(path, order=workload.order(), **arrays)  # type: ignore[arg-type]  # NumPy's stub wants allow_pickle
     return {"workload": asdict(workload), "arrays": str(path)}
 
@@ -278,13 +284,6 @@ def _rounds(running: Sequence[tuple[Figure, Process, int]], plan: Plan, say: Say
     for figure, process, _ in running:
         figure.step, figure.best = statistics.median(figure.rounds), min(figure.rounds)
         figure.memory = process.ask("memory")["bytes"]
-
-
-def _compare(figures: Sequence[Figure], tolerance: float) -> None:
-    reference = next((figure.losses for figure in figures if figure.losses), [])
-    for figure in figures:
-        if figure.losses:
-            figure.agrees = bool(np.allclose(figure.losses, reference, rtol=tolerance, atol=0.0))
 
 
 def _threads(count: int) -> str:

@@ -7,11 +7,13 @@ specification names as its kind.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any
 
+from ..graph import Array
 from ..train import TrainingStep
 from ..version import __version__
-from .peers.serving import Spec, Trainer, serve
+from .peers.serving import Spec, Trainer, serve, without_dropout
 from .workloads import Workload
 
 
@@ -37,6 +39,14 @@ class Stepwise:
 
     def losses(self, result: Any) -> list[float]:
         return list(result)
+
+
+def first_losses(workload: Workload, parameters: list[Array], steps: int) -> list[float]:
+    """The first losses without dropout, by the stepper: what every way to train must come to."""
+    plain = replace(workload, sizes=without_dropout(workload.sizes))
+    model, data = plain.model(parameters), plain.data()
+    step = TrainingStep(plain.loss(model), plain.new_optimizer(model), engine="stepper")
+    return [step(tuple([array[rows] for array in data])) for rows in plain.order()[:steps]]
 
 
 def version() -> str:

@@ -32,7 +32,7 @@ STATES = {"sgd": 0, "adam": 2, "adadelta": 2}
 DENSE = {"sgd": False, "adam": True, "adadelta": False}
 """Whether a row without a gradient must be visited at every step."""
 
-_CORES = ("", "SkylakeX", "Zen", "Haswell")
+CORES = ("", "SkylakeX", "Zen", "Haswell")
 """OpenBLAS's kinds of kernels: it takes some machines for weaker ones than they are, so all are tried."""
 
 
@@ -53,10 +53,25 @@ class Machine:
     """Float32 operations a second."""
     bandwidth: dict[int, float]
     """Bytes a second, by the bytes that a step moves: small ones stay in the caches."""
+    core: str = ""
+    """The kind of processor that OpenBLAS had to be told of for this, empty where it knew best."""
 
     def bound(self, work: Work) -> float:
-        """The seconds that a step cannot go below."""
+        """The seconds that a step cannot go below.
+
+        >>> Machine(1, flops=2e9, bandwidth={8: 1e9}).bound(Work(flops=4, bytes=8))
+        8e-09
+        """
         return max(work.flops / self.flops, work.bytes / self.bandwidth[work.bytes])
+
+    def or_better(self, other: Machine) -> Machine:
+        """The higher of two measurements: what else runs on a machine can only lower them."""
+        faster = max(self, other, key=lambda machine: machine.flops)
+        both = self.bandwidth.keys() | other.bandwidth.keys()
+        bandwidth = {
+            size: max(self.bandwidth.get(size, 0.0), other.bandwidth.get(size, 0.0)) for size in sorted(both)
+        }
+        return Machine(self.threads, faster.flops, bandwidth, faster.core)
 
 
 def work(workload: Workload) -> Work:
@@ -99,20 +114,26 @@ def _bytes(workload: Workload) -> int:
     return int(2 * 4 * numbers * (1 + STATES[workload.optimizer]) + inputs)
 
 
-def probe(threads: int, sizes: Iterable[int]) -> Machine:
-    """Measure the machine with so many threads, for steps that move so many bytes."""
-    wanted = sorted(set(sizes))
-    found = [measured for core in _CORES if (measured := _run(core, threads, wanted)) is not None]
-    if not found:
+def probe(
+    threads: int, sizes: Iterable[int], *, cores: Sequence[str] = CORES, seconds: float = 0.4
+) -> Machine:
+    """Measure the machine with so many threads, for steps that move so many bytes.
+
+    ``cores`` are the kinds of processor to have OpenBLAS take this one for; ``seconds`` is how long each
+    measurement repeats.  Raises ``ChainruleError`` where none can be measured.
+    """
+    best: Machine | None = None
+    for core in cores:
+        # Moving bytes does not depend on the kind of BLAS kernel: once is enough.
+        found = _run(core, threads, sorted(set(sizes)) if best is None else [], seconds)
+        if found is not None:
+            best = found if best is None else best.or_better(found)
+    if best is None:
         raise ChainruleError("the machine's peak could not be measured: NumPy's products end the process")
-    return Machine(
-        threads,
-        max(machine.flops for machine in found),
-        {size: max(machine.bandwidth[size] for machine in found) for size in wanted},
-    )
+    return best
 
 
-def _run(core: str, threads: int, sizes: Sequence[int]) -> Machine | None:
+def _run(core: str, threads: int, sizes: Sequence[int], seconds: float) -> Machine | None:
     """One probe; None where it cannot run, as with kernels that this processor lacks instructions for."""
     count = str(threads)
     environment = os.environ | {"OMP_NUM_THREADS": count, "OPENBLAS_NUM_THREADS": count}
@@ -120,11 +141,13 @@ def _run(core: str, threads: int, sizes: Sequence[int]) -> Machine | None:
         environment["OPENBLAS_CORETYPE"] = core
     script = str(Path(__file__).with_name("probe.py"))
     ran = subprocess.run(
-        [sys.executable, script, count, *map(str, sizes)], env=environment, capture_output=True, text=True
+        [sys.executable, script, count, str(seconds), *map(str, sizes)],
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     if ran.returncode:
         return None
     answer = json.loads(ran.stdout)
-    return Machine(
-        threads, answer["flops"], {int(size): value for size, value in answer["bandwidth"].items()}
-    )
+    bandwidth = {int(size): value for size, value in answer["bandwidth"].items()}
+    return Machine(threads, answer["flops"], bandwidth, core)

@@ -6,7 +6,6 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
-import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import click
 import numpy as np
 
+from ..bench import processor
 from ..compile import DEFAULT_ENGINE, ENGINES
 from ..tasks import Table
 from ..version import __version__
@@ -73,21 +73,11 @@ def _machine() -> dict[str, Any]:
         "engines": ", ".join(f"{name} (default)" if name == DEFAULT_ENGINE else name for name in ENGINES),
         "Python": f"{platform.python_version()} ({platform.python_implementation()})",
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
-        "processor": _processor(),
+        "processor": processor(),
         "cores": _cores(),
         "threads": ", ".join(set_threads) or "as BLAS decides; OMP_NUM_THREADS sets them",
         "BLAS": _blas(),
     }
-
-
-def _processor() -> str:
-    """The processor's name; Linux keeps it in a file."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return platform.processor() or "unknown"
-    named = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    return named[1] if named else platform.processor() or platform.machine()
 
 
 def _cores() -> str:

@@ -15,6 +15,7 @@ import click
 
 from ..errors import ChainruleError
 from ..version import __version__
+from .bench import bench
 from .check import check
 from .command import Group, Session
 from .doctor import doctor
@@ -50,7 +51,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (train, evaluate, predict, generate, explain, check, plot, doctor):
+for _command in (train, evaluate, predict, generate, explain, check, plot, bench, doctor):
     cli.add_command(_command)
 
 

@@ -105,6 +105,11 @@ class Framework(Protocol):
         """From arrays in memory to a trainer that has run nothing yet."""
 
 
+def without_dropout(sizes: dict[str, Any]) -> dict[str, Any]:
+    """The sizes of a network to be compared: every framework draws other masks."""
+    return {**sizes, "dropout": 0.0} if "dropout" in sizes else sizes
+
+
 def peak_memory() -> int | None:
     """The most memory this process has held, in bytes; None where the system does not tell."""
     if resource is None:
@@ -147,8 +152,7 @@ class _Server:
         return {"seconds": time.perf_counter() - began}
 
     def losses(self, message: dict[str, Any]) -> dict[str, Any]:
-        if "dropout" in self.spec.workload["sizes"]:  # each framework draws other masks
-            self.spec.workload["sizes"]["dropout"] = 0.0
+        self.spec.workload["sizes"] = without_dropout(self.spec.sizes)
         self.spec.order = self.spec.order[: message["steps"]]
         trainer = self.framework.trainer(self.spec)
         return {"losses": trainer.losses(trainer.run(len(self.spec.order)))}
