@@ -7,7 +7,6 @@ The statements behind the sum are emitted as an ordinary kernel, called for each
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,11 +24,9 @@ _ROUNDS = 2
 """More lines than this a row would not come in time."""
 
 
-def product_text(form: Form) -> tuple[str, str]:
-    """The name of the product's function, and the text of it and of all that it calls."""
-    body = _Walk(form).text()
-    name = "product_" + hashlib.sha256(body.encode()).hexdigest()[:24]
-    return name, body.replace("@PRODUCT", f"@{name}")
+def product_text(form: Form, name: str) -> str:
+    """The text of a product's function and of all that it calls."""
+    return _Walk(form, name).text()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +55,8 @@ class _Tile:
 class _Walk:
     """Writes the function over tiles, and collects those that it calls."""
 
-    def __init__(self, form: Form) -> None:
-        self.form, self.grid = form, form.grid
+    def __init__(self, form: Form, name: str) -> None:
+        self.form, self.grid, self.name = form, form.grid, name
         self.buffers = kernel_buffers(form.kernel)
         self.turns = prod(form.runs[:-1]) * self.grid.blocks
         calm = self.turns == 1 and self.grid.stretch > 0  # time to ask for memory ahead
@@ -141,7 +138,7 @@ class _Walk:
         last = form.n.extent - (grid.panels - 1) * grid.columns
         widths = {last} if grid.panels == 1 else {grid.columns, last}
         panels = [self.panel(columns) for columns in sorted(widths, reverse=True)]
-        self.w = w = Writer(form, "void @PRODUCT(ptr %args, i64 %lo, i64 %hi)")
+        self.w = w = Writer(form, f"void @{self.name}(ptr %args, i64 %lo, i64 %hi)")
         self.reserve(panels)
         some = w.get("icmp slt i64 %lo, %hi")
         with w.when(some), w.loop("%hi", "%lo") as number:

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
 
 from ...loops.ir import Kernel
+from ...loops.text import canonical
+from .emit import kernel_buffers
 from .product_form import WORTH, Form, form_of, keeps
 from .product_text import product_text
 from .target import Target
@@ -25,22 +28,20 @@ class Product:
         """How many tiles there are: what threads share, in place of the kernel's axis."""
         return self.form.tiles
 
-    @property
+    @cached_property
     def name(self) -> str:
-        """The function's name, which is one with its content."""
-        return self._written[0]
+        """The function's name: made of all that its text depends on, the target aside."""
+        kernel = self.form.kernel
+        sizes = [buffer.size for buffer in kernel_buffers(kernel)]
+        return f"product_{blake2b(f'{canonical(kernel)} {sizes}'.encode(), digest_size=12).hexdigest()}"
 
     def text(self) -> str:
         """LLVM text of ``void @name(ptr args, i64 lo, i64 hi)``, arguments as every kernel's."""
-        return self._written[1]
+        return product_text(self.form, self.name)
 
     def describe(self) -> str:
         """One line for a person: the sizes, the operands and the cut."""
         return self.form.describe()
-
-    @cached_property
-    def _written(self) -> tuple[str, str]:
-        return product_text(self.form)
 
 
 def recognise(kernel: Kernel, target: Target, worth: int = WORTH) -> Product | None:
