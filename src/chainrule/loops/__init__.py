@@ -99,6 +99,7 @@ from .ir import (
     walk,
 )
 from .text import canonical, format_kernel, format_program, format_statement
+from .verifier import RULES, Violation, verify, violations
 
 __all__ = [
     "BINARY",
@@ -107,6 +108,7 @@ __all__ = [
     "INDEX",
     "REDUCTIONS",
     "ROLES",
+    "RULES",
     "TERNARY",
     "UNARY",
     "Accumulate",
@@ -127,6 +129,7 @@ __all__ = [
     "Statement",
     "Step",
     "Store",
+    "Violation",
     "abs_",
     "accumulate",
     "add",
@@ -194,6 +197,8 @@ __all__ = [
     "sub",
     "tanh",
     "trunc",
+    "verify",
+    "violations",
     "walk",
     "where",
     "within",

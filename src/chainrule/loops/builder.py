@@ -16,13 +16,13 @@ Sums, differences and products by constants of bounded int64 scalars go into the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
 from ..dtypes import DType, bool_, float32, float64, int32, int64, is_float, is_integer, uint32
 from ..errors import LoopError
 from . import index
+from .folding import decided, index_form, is_index, is_number, trivial
 from .ir import (
     COMPARISONS,
     INDEX,
@@ -81,10 +81,10 @@ def local(name: Local, dtype: DType) -> Scalar:
 def load(buffer: Buffer, offset: Scalar | int, where: Scalar | None = None) -> Scalar:
     """``buffer[offset]``; with ``where``, 0 and no access to memory wherever that is false."""
     place = _offset("load", buffer, offset)
-    if where is None or _is(where, True):
+    if where is None or is_number(where, True):
         return scalar("load", (place,), buffer.dtype, buffer)
     _expect("load", "where", where, bool_)
-    if _is(where, False):
+    if is_number(where, False):
         return constant(0, buffer.dtype)
     return scalar("load", (place, where), buffer.dtype, buffer)
 
@@ -142,9 +142,9 @@ def where(condition: Scalar, then: Operand, otherwise: Operand) -> Scalar:
     """``then`` where the condition holds, else ``otherwise``; both may be computed."""
     _expect("where", "condition", condition, bool_)
     a, b = _pair("where", then, otherwise)
-    if a is b or _is(condition, True):
+    if a is b or is_number(condition, True):
         return a
-    if _is(condition, False):
+    if is_number(condition, False):
         return b
     return scalar("where", (condition, a, b), a.dtype)
 
@@ -175,7 +175,7 @@ def _unary(op: str) -> Callable[[Scalar], Scalar]:
             return x
         if x.dtype is bool_ or not (is_float(x.dtype) or op in ("neg", "abs", "sign")):
             raise LoopError(f"{op}: an operand of {x.dtype} is not taken", mend="cast to a float first")
-        if op == "neg" and _is_index(x):
+        if op == "neg" and is_index(x):
             return index.scale(x, -1)
         if op == "neg" and x.op == "neg":
             return x.args[0]
@@ -215,9 +215,11 @@ def _binary(op: str) -> Callable[[Operand, Operand], Scalar]:
         if op == "pow" and is_integer(x.dtype):
             return _integer_power(x, y)
         _admit(op, x.dtype)
-        if (found := _index_form(op, x, y)) is not None:
+        if (found := index_form(op, x, y)) is not None:
             return found
-        if (found := _trivial(op, x, y)) is not None:
+        if op in COMPARISONS and (truth := decided(op, x, y)) is not None:
+            return constant(truth, bool_)
+        if (found := trivial(op, x, y)) is not None:
             return found
         return scalar(op, (x, y), bool_ if op in COMPARISONS else x.dtype)
 
@@ -233,56 +235,6 @@ def _admit(op: str, dtype: DType) -> None:
         raise LoopError(f"{op}: operands of {dtype} are not taken", mend="cast or bitcast them to integers")
     if dtype is bool_ and op not in _BITS and op not in ("eq", "ne"):
         raise LoopError(f"{op}: operands of bool are not taken", mend="cast them to a number first")
-
-
-def _index_form(op: str, x: Scalar, y: Scalar) -> Scalar | None:
-    """The affine form of index arithmetic, where bounds show that nothing can wrap around."""
-    if op not in ("add", "sub", "mul", "floordiv", "mod") or not (_is_index(x) and _is_index(y)):
-        return None
-    if op == "add":
-        return index.add(x, y)
-    if op == "sub":
-        return index.add(x, index.scale(y, -1))
-    if op == "mul":
-        factor, other = (x, y) if x.op == "constant" else (y, x)
-        return index.scale(other, factor.payload) if factor.op == "constant" else None
-    if y.op == "constant" and y.payload > 0:
-        return (index.floordiv if op == "floordiv" else index.mod)(x, y.payload)
-    return None
-
-
-def _is_index(x: Scalar) -> bool:
-    if x.dtype is not INDEX:
-        return False
-    low, high = index.bounds(x)
-    return low > -_SMALL and high < _SMALL
-
-
-_SMALL = 1 << 31
-"""Products and sums of a few numbers below this stay far from the ends of int64."""
-
-
-def _trivial(op: str, x: Scalar, y: Scalar) -> Scalar | None:
-    """What is exact whatever the operands hold."""
-    whole = not is_float(x.dtype)
-    one = x.dtype is not bool_
-    if (op == "mul" and _is(y, 1)) or (op == "div" and _is(y, 1)) or (op == "sub" and _is(y, 0)):
-        return x  # x - 0 keeps -0; x + 0 does not
-    if op == "mul" and _is(x, 1):
-        return y
-    if whole and (op in ("add", "or", "xor", "shl", "shr") and _is(y, 0)):
-        return x
-    if whole and (op in ("add", "or", "xor") and _is(x, 0)):
-        return y
-    if whole and op in ("mul", "and") and (_is(x, 0) or _is(y, 0)):
-        return constant(0, x.dtype)
-    if not one and op == "and" and (_is(x, True) or _is(y, True)):
-        return y if _is(x, True) else x
-    if not one and op == "or" and (_is(x, True) or _is(y, True)):
-        return constant(True, bool_)
-    if x is y and op in ("min", "max", "and", "or"):
-        return x
-    return None
 
 
 add, sub, mul, div = _binary("add"), _binary("sub"), _binary("mul"), _binary("div")
@@ -405,7 +357,7 @@ def _written(
     _expect(what, f"value for {buffer.name}", put, buffer.dtype)
     if where is not None:
         _expect(what, "where", where, bool_)
-    return _offset(what, buffer, offset), put, None if where is not None and _is(where, True) else where
+    return _offset(what, buffer, offset), put, None if where is not None and is_number(where, True) else where
 
 
 def _offset(what: str, buffer: Buffer, offset: Scalar | int) -> Scalar:
@@ -433,10 +385,6 @@ def _pair(op: str, a: Operand, b: Operand) -> tuple[Scalar, Scalar]:
     if x.dtype is not y.dtype:
         raise LoopError(f"{op}: operands of {x.dtype} and {y.dtype}", mend="cast one of them")
     return x, y
-
-
-def _is(x: Scalar, value: Any) -> bool:
-    return x.op == "constant" and bool(x.payload == value)
 
 
 def _names(dtypes: Iterable[DType]) -> str:

@@ -147,14 +147,16 @@ def floordiv(value: Scalar, n: int) -> Scalar:
         return value
     if (found := _split(value, n)) is not None:
         return found[0]
-    if (found := _coarser(value, n)) is not None:
-        return floordiv(found[0], n // found[2])
+    if (coarser := _coarser(value, n)) is not None:
+        coarse, _, unit = coarser
+        return floordiv(coarse, n // unit)
     constant, coefficients = terms(value)
     whole = {term: c // n for term, c in coefficients.items() if c % n == 0}
-    if whole:  # pull out what divides; what stays is opaque
-        rest = from_terms(constant, {t: c for t, c in coefficients.items() if c % n})
-        return add(from_terms(0, whole), scalar("floordiv", (rest, number(n)), INDEX))
-    return scalar("floordiv", (value, number(n)), INDEX)
+    if not whole and 0 <= constant < n:
+        return scalar("floordiv", (value, number(n)), INDEX)
+    # What divides is pulled out; what stays is opaque.
+    rest = from_terms(constant % n, {t: c for t, c in coefficients.items() if c % n})
+    return add(from_terms(constant // n, whole), floordiv(rest, n))
 
 
 def mod(value: Scalar, n: int) -> Scalar:
@@ -162,11 +164,11 @@ def mod(value: Scalar, n: int) -> Scalar:
         return number(0)
     if (found := _split(value, n)) is not None:
         return found[1]
-    if (found := _coarser(value, n)) is not None:
-        coarse, rest, unit = found
+    if (coarser := _coarser(value, n)) is not None:
+        coarse, rest, unit = coarser
         return add(scale(mod(coarse, n // unit), unit), rest)
     constant, coefficients = terms(value)
-    rest = from_terms(constant, {t: c for t, c in coefficients.items() if c % n})
+    rest = from_terms(constant % n, {t: c for t, c in coefficients.items() if c % n})
     return scalar("mod", (rest, number(n)), INDEX)
 
 
@@ -179,7 +181,7 @@ def _coarser(value: Scalar, n: int) -> tuple[Scalar, Scalar, int] | None:
     for unit in sorted({gcd(c, n) for c in coefficients.values()} - {1, n}, reverse=True):
         rest = from_terms(constant % unit, {t: c for t, c in coefficients.items() if c % unit})
         low, high = bounds(rest)
-        if 0 <= low and high < unit:
+        if low >= 0 and high < unit:
             coarse = {t: c // unit for t, c in coefficients.items() if c % unit == 0}
             return from_terms(constant // unit, coarse), rest, unit
     return None

@@ -1,0 +1,326 @@
+"""What a legal loop program is: a table of named rules, each a function that yields what breaks it.
+
+Accepted programs never miss a buffer, never race, never read what nobody wrote (as far as the extent of
+the writes shows) and never write where they must not, provided that the promises of ``within`` hold.
+What cannot be proved is refused: say it with a ``where``, a ``limit`` or a ``within``.
+
+>>> from chainrule import loops
+>>> from chainrule.dtypes import float32
+>>> i = loops.Axis("i", 4)
+>>> y = loops.Buffer("y", 4, float32)
+>>> wrong = loops.store(y, loops.index.shift(loops.axis(i), 1), 0.0)
+>>> verify(loops.Program((loops.kernel("fill", i, [wrong]),)))
+Traceback (most recent call last):
+    ...
+chainrule.errors.LoopError: rule 'in bounds' broken in the kernel fill
+  where: y[i + 1] = 0.0
+  mend:  the offset into y lies in 1 … 4, and there are 4 elements
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from ..errors import LoopError
+from . import scoping
+from .accesses import Access, Scopes
+from .ir import (
+    ROLES,
+    Buffer,
+    Call,
+    Check,
+    Kernel,
+    Program,
+    Scalar,
+    Step,
+    roots,
+    statements,
+    walk,
+)
+from .proofs import apart, reach
+from .text import format_statement
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A rule, where it is broken, and why."""
+
+    rule: str
+    step: str
+    statement: str
+    why: str
+
+
+def verify(program: Program) -> None:
+    """Raise ``LoopError`` unless every rule holds; it tells of the first violation and counts the rest."""
+    found = violations(program)
+    if found:
+        first = found[0]
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise LoopError(
+            f"rule {first.rule!r} broken in {first.step}{more}", where=first.statement, mend=first.why
+        )
+
+
+def violations(program: Program) -> list[Violation]:
+    """Everything in a program that breaks a rule; types and scopes first, the rest only if they are right."""
+    verified = Verified(program)
+    for rules in (FORM, MEANING):
+        found = [
+            Violation(rule, step_name(step), text, why)
+            for rule, holds in rules.items()
+            for step, text, why in holds(verified)
+        ]
+        if found:
+            return found
+    return []
+
+
+Fault = tuple[Step | None, str, str]
+"""In which step, the text of what is wrong, and why."""
+
+
+def step_name(step: Step | None) -> str:
+    if step is None:
+        return "the program"
+    return f"the call {step.label}" if isinstance(step, Call) else f"the kernel {step.name}"
+
+
+class Verified:
+    """A program, and what several rules want to know of it."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.kernels = [step for step in program.steps if isinstance(step, Kernel)]
+        self._scopes: dict[Kernel, Scopes] = {}
+        self._reach: dict[Access, tuple[int, int]] = {}
+
+    def scopes(self, kernel: Kernel) -> Scopes:
+        if kernel not in self._scopes:
+            self._scopes[kernel] = Scopes(kernel)
+        return self._scopes[kernel]
+
+    def reach(self, kernel: Kernel, access: Access) -> tuple[int, int]:
+        """The range of offsets of an access, empty if it never happens."""
+        if access not in self._reach:
+            self._reach[access] = reach(access, self.scopes(kernel))
+        return self._reach[access]
+
+
+# ── form: what can be seen without proofs ─────────────────────────────────────────────────────────
+
+
+def typed(v: Verified) -> Iterator[Fault]:
+    """Each operation has operands of dtypes that it takes, and the dtype that it gives."""
+    for kernel in v.kernels:
+        for statement in statements(kernel.body):
+            for why in scoping.type_faults(statement):
+                yield kernel, format_statement(statement), why
+
+
+def scoped(v: Verified) -> Iterator[Fault]:
+    """Axes and locals are used only where they are known, and made once."""
+    for kernel in v.kernels:
+        for statement, why in scoping.scope_faults(kernel):
+            yield kernel, format_statement(statement), why
+
+
+def well_formed(v: Verified) -> Iterator[Fault]:
+    """Buffers have a role and contents that fit, kernels no limit, calls the sizes of their buffers."""
+    for buffer in v.program.buffers():
+        text = f"{buffer.name}: {buffer.role}, {buffer.size} {buffer.dtype}"
+        if buffer.role not in ROLES:
+            yield None, text, f"a buffer's role is one of {', '.join(ROLES)}"
+        if buffer.role == "constant" and np.size(buffer.content) != buffer.size:
+            yield None, text, f"its content has {np.size(buffer.content)} elements"
+    for step in v.program.steps:
+        if isinstance(step, Kernel):
+            if step.axis is not None and step.axis.limit is not None:
+                yield step, step.axis.name, "a kernel's own axis has no limit: give it to a loop inside"
+            continue
+        for buffer, shape in zip((*step.inputs, step.output), (*step.shapes, step.output_shape), strict=True):
+            if prod(shape) != buffer.size:
+                yield step, f"{buffer.name}{list(shape)}", f"{buffer.name} has {buffer.size} elements"
+
+
+# ── meaning: what has to be proved ────────────────────────────────────────────────────────────────
+
+
+def read_only(v: Verified) -> Iterator[Fault]:
+    """Nothing writes inputs and constants."""
+    for step in v.program.steps:
+        for buffer, text in _writes(v, step):
+            if buffer.role in ("input", "constant"):
+                yield step, text, f"{buffer.name} is a {buffer.role}"
+
+
+def _writes(v: Verified, step: Step) -> list[tuple[Buffer, str]]:
+    if isinstance(step, Call):
+        return [(step.output, step.label)]
+    return [(a.buffer, format_statement(a.statement)) for a in v.scopes(step).accesses if a.writes]
+
+
+def in_bounds(v: Verified) -> Iterator[Fault]:
+    """Each offset lies within its buffer: by the bounds of its axes, its guards, limits and ``within``."""
+    for kernel in v.kernels:
+        for access in v.scopes(kernel).accesses:
+            low, high = v.reach(kernel, access)
+            if low <= high and not 0 <= low <= high < access.buffer.size:
+                why = (
+                    f"the offset into {access.buffer.name} lies in {_number(low)} … {_number(high)}, "
+                    f"and there are {access.buffer.size} elements"
+                )
+                yield kernel, format_statement(access.statement), why
+
+
+def _number(value: int) -> str:
+    return str(value) if abs(value) < 1 << 52 else "-∞" if value < 0 else "∞"
+
+
+def race_free(v: Verified) -> Iterator[Fault]:
+    """Where the order is free, no place touches what another place writes.
+
+    Sums that meet within a loop are the exception, which runs in order then; not between the places of
+    a kernel, which different threads may run.
+    """
+    for kernel in v.kernels:
+        scopes = v.scopes(kernel)
+        by_buffer: dict[Buffer, list[Access]] = {}
+        for access in scopes.accesses:
+            low, high = v.reach(kernel, access)
+            if access.buffer in scopes.written and low <= high:
+                by_buffer.setdefault(access.buffer, []).append(access)
+        for buffer, accesses in by_buffer.items():
+            yield from _races(kernel, scopes, buffer, accesses)
+
+
+def _races(kernel: Kernel, scopes: Scopes, buffer: Buffer, accesses: list[Access]) -> Iterator[Fault]:
+    proved: set[tuple[object, ...]] = set()
+    for number, one in enumerate(accesses):
+        for other in accesses[number:]:
+            if not (one.writes or other.writes):
+                continue
+            for depth, around in enumerate(one.around):
+                if depth >= len(other.around) or other.around[depth] != around:
+                    break
+                if around.kind != "unordered" or around.axis.extent <= 1:
+                    continue
+                sums = one.kind == other.kind == "accumulate" and around.entered >= 0
+                key = (one.offset, one.guards, one.around, other.offset, other.guards, other.around, depth)
+                if sums or key in proved:
+                    continue
+                proved.add(key)
+                if not apart(one, other, depth, scopes):
+                    what = "this" if other is one else f"`{format_statement(other.statement)}`"
+                    why = (
+                        f"different places of {around.axis.name} may meet in {buffer.name}: "
+                        f"this {one.kind} and the {other.kind} of {what}"
+                    )
+                    yield kernel, format_statement(one.statement), why
+
+
+def initialised(v: Verified) -> Iterator[Fault]:
+    """Scratch and outputs are read, or handed over, only where something before has written.
+
+    Of what was written the least and the greatest place count: gaps are not seen.  A guarded load in a
+    loop that runs in order may read what a later statement of that loop stored at an earlier place.
+    """
+    extent: dict[Buffer, tuple[int, int]] = {}
+    for step in v.program.steps:
+        if isinstance(step, Call):
+            for buffer in step.inputs:
+                if not _covers(extent, buffer, 0, buffer.size - 1):
+                    yield step, step.label, f"nothing has written all of {buffer.name}"
+            extent[step.output] = 0, step.output.size - 1
+            continue
+        for access in v.scopes(step).accesses:
+            low, high = v.reach(step, access)
+            if access.kind != "store" and low <= high:
+                known = extent
+                if access.guards and any(a.kind == "ordered" for a in access.around):
+                    known = _with_later(v, step, access, extent)
+                if not _covers(known, access.buffer, low, high):
+                    why = f"nothing before has written {access.buffer.name} from {low} to {high}"
+                    yield step, format_statement(access.statement), why
+            if access.writes and low <= high:
+                _extend(extent, access.buffer, low, high)
+    for buffer in v.program.buffers():
+        if buffer.role == "output" and not _covers(extent, buffer, 0, buffer.size - 1):
+            yield None, buffer.name, "nothing writes all of this output"
+
+
+def _covers(extent: dict[Buffer, tuple[int, int]], buffer: Buffer, low: int, high: int) -> bool:
+    if buffer.role not in ("scratch", "output") or low > high:
+        return True
+    first, last = extent.get(buffer, (0, -1))
+    return first <= low and high <= last
+
+
+def _extend(extent: dict[Buffer, tuple[int, int]], buffer: Buffer, low: int, high: int) -> None:
+    first, last = extent.get(buffer, (low, high))
+    extent[buffer] = min(first, low), max(last, high)
+
+
+def _with_later(
+    v: Verified, kernel: Kernel, load: Access, extent: dict[Buffer, tuple[int, int]]
+) -> dict[Buffer, tuple[int, int]]:
+    """What has been written, with the stores that follow in the ordered loops around a load."""
+    known = dict(extent)
+    loops = {a.entered for a in load.around if a.kind == "ordered"}
+    for access in v.scopes(kernel).accesses:
+        shared = access.writes and access.buffer is load.buffer
+        if shared and access.position >= load.position and loops & {a.entered for a in access.around}:
+            _extend(known, access.buffer, *v.reach(kernel, access))
+    return known
+
+
+def checks_first(v: Verified) -> Iterator[Fault]:
+    """A kernel that writes a variable has no check, nor has any kernel after it."""
+    written: str | None = None
+    for step in v.program.steps:
+        for buffer, _ in _writes(v, step):
+            if buffer.role == "variable" and written is None:
+                written = f"{buffer.name} is written in {step_name(step)}"
+        if isinstance(step, Kernel) and written is not None:
+            for statement in statements(step.body):
+                if isinstance(statement, Check):
+                    yield step, format_statement(statement), f"too late: {written}"
+
+
+def promised(v: Verified) -> Iterator[Fault]:
+    """What ``within`` promises of an input, an earlier kernel's check has looked at."""
+    looked_at: set[Buffer] = set()
+    for kernel in v.kernels:
+        here: set[Buffer] = set()
+        for statement in statements(kernel.body):
+            for value in walk(roots(statement)):
+                if value.op == "within":
+                    for buffer in _loaded(value) - looked_at:
+                        if buffer.role == "input":
+                            why = f"no check in an earlier kernel has looked at {buffer.name}"
+                            yield kernel, format_statement(statement), why
+            if isinstance(statement, Check):
+                here |= _loaded(statement.condition)
+        looked_at |= here
+
+
+def _loaded(value: Scalar) -> set[Buffer]:
+    return {part.payload for part in walk([value]) if part.op == "load"}
+
+
+Rule = Callable[[Verified], Iterator[Fault]]
+
+FORM: dict[str, Rule] = {"typed": typed, "scoped": scoped, "well formed": well_formed}
+MEANING: dict[str, Rule] = {
+    "read only": read_only,
+    "in bounds": in_bounds,
+    "race free": race_free,
+    "initialised": initialised,
+    "checks first": checks_first,
+    "promised": promised,
+}
+RULES = {**FORM, **MEANING}
