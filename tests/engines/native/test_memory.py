@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 
 from chainrule import loops
+from chainrule.engines.native.costs import MEETING, cost
 from chainrule.engines.native.fuse import fuse
 from chainrule.engines.native.in_place import in_place
 from chainrule.engines.native.memory import ALIGNMENT, lifetimes, plan
-from chainrule.engines.native.phases import MEETING, cost, partition, phases_of, schedule, worth_threads
+from chainrule.engines.native.phases import partition, phases_of, schedule, worth_threads
 from chainrule.loops import Axis, Buffer, Kernel, Program, interpret
 
 from .lowered import Book, mlp, window_tagger
@@ -18,7 +19,7 @@ from .test_fuse import books, doubled
 
 
 def ready(book: Book) -> Program:
-    return schedule(fuse(in_place(book.program(), book.updates)))
+    return schedule(fuse(in_place(book.program(), book.updates), small=0))
 
 
 @given(books())
@@ -139,4 +140,4 @@ def test_what_a_check_guards_waits_for_it_though_one_thread_runs_both() -> None:
 
 
 def ready_program(steps: tuple[Kernel, ...]) -> Program:
-    return schedule(fuse(Program(steps)))
+    return schedule(fuse(Program(steps), small=0))

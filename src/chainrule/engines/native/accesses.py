@@ -8,13 +8,14 @@ become one, and when the places go to different threads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import gcd
 
 from ...dtypes import bool_
 from ...loops import index
 from ...loops.ir import (
+    INDEX,
     Accumulate,
     Axis,
     Buffer,
@@ -43,17 +44,25 @@ LASTING = frozenset({"variable", "kept"})
 class Access:
     """One offset at which a buffer is read or written; an ``offset`` of None is anywhere in it."""
 
-    __slots__ = ("_places", "buffer", "offset", "write")
+    __slots__ = ("_places", "buffer", "offset", "where", "write")
 
-    def __init__(self, buffer: Buffer, offset: Scalar | None, write: bool) -> None:
-        self.buffer, self.offset, self.write = buffer, offset, write
+    def __init__(
+        self, buffer: Buffer, offset: Scalar | None, write: bool, where: Scalar | None = None
+    ) -> None:
+        self.buffer, self.offset, self.write, self.where = buffer, offset, write, where
         self._places: dict[tuple[Axis, int], Place] = {}
+
+    def renamed(self, renaming: Renaming) -> Access:
+        offset = None if self.offset is None else renaming(self.offset)
+        return Access(self.buffer, offset, self.write, None if self.where is None else renaming(self.where))
 
     def place(self, axis: Axis, split: int, extent: int, outer: frozenset[Axis]) -> Place:
         """Where the access falls along ``axis``, cut into ``extent`` stretches of ``split``."""
         found = self._places.get((axis, split))
         if found is None:
-            found = self._places[axis, split] = _place(self.offset, axis, split, extent, outer)
+            limits = {} if self.where is None else limits_of(self.where)
+            found = _place(self.offset, axis, split, extent, outer, limits)
+            self._places[axis, split] = found
         return found
 
 
@@ -83,7 +92,9 @@ def same_place(a: Place, b: Place, extent: int) -> bool:
     return apart and max(a.high, b.high) - min(a.low, b.low) < a.stride
 
 
-def _place(offset: Scalar | None, axis: Axis, split: int, extent: int, outer: frozenset[Axis]) -> Place:
+def _place(
+    offset: Scalar | None, axis: Axis, split: int, extent: int, outer: frozenset[Axis], limits: Limits
+) -> Place:
     if offset is None:
         return _NOWHERE
     constant, terms = index.terms(offset)
@@ -93,7 +104,7 @@ def _place(offset: Scalar | None, axis: Axis, split: int, extent: int, outer: fr
         # divisions and remainders of the axis: cut it for good and look again
         stretch, within = Axis("stretch", extent), Axis("within", split)
         cut = index.add(index.scale(index.of(stretch), split), index.of(within))
-        return _place(Renaming({leaf: cut})(offset), stretch, 1, extent, outer)
+        return _place(Renaming({leaf: cut})(offset), stretch, 1, extent, outer, limits)
     if stride <= 0:
         return _NOWHERE
     low, high, period = constant, constant + stride - stride // split, 0
@@ -107,8 +118,50 @@ def _place(offset: Scalar | None, axis: Axis, split: int, extent: int, outer: fr
             period = gcd(period, c)
         else:
             a, b = index.bounds(term)
+            if term in limits:
+                a, b = max(a, limits[term][0]), min(b, limits[term][1])
             low, high = low + min(a * c, b * c), high + max(a * c, b * c)
     return Place(stride, low, high, period, frozenset(fixed))
+
+
+Limits = dict[Scalar, tuple[int, int]]
+"""The least and the greatest value that each of some indices has where a condition holds."""
+
+
+def limits_of(condition: Scalar) -> Limits:
+    """What a conjunction of comparisons of indices with numbers says about the terms of each.
+
+    >>> from chainrule import loops
+    >>> j = loops.axis(Axis("j", 300))
+    >>> limits_of(loops.and_(loops.ge(j, 100), loops.lt(j, 200)))[j]
+    (100, 199)
+    """
+    found: Limits = {}
+    stack = [condition]
+    while stack:
+        top = stack.pop()
+        if top.op == "and":
+            stack.extend(top.args)
+        elif top.op in _SIDES and top.args[0].dtype == INDEX and top.args[1].op == "constant":
+            constant, terms = index.terms(top.args[0])
+            if len(terms) != 1:
+                continue
+            ((term, c),) = terms.items()
+            low, high = found.get(term, (-index.INFINITE, index.INFINITE))
+            below, above = _SIDES[top.op](int(top.args[1].payload) - constant)
+            if c < 0:
+                below, above = -above, -below
+            found[term] = max(low, -(-below // abs(c))), min(high, above // abs(c))
+    return found
+
+
+_SIDES: dict[str, Callable[[int], tuple[int, int]]] = {
+    "lt": lambda n: (-index.INFINITE, n - 1),
+    "le": lambda n: (-index.INFINITE, n),
+    "gt": lambda n: (n + 1, index.INFINITE),
+    "ge": lambda n: (n, index.INFINITE),
+    "eq": lambda n: (n, n),
+}
 
 
 def _made_of(term: Scalar, axes: frozenset[Axis]) -> bool:
@@ -178,17 +231,17 @@ class Touch:
         self.defined: set[Local] = set()
         self.used: set[Local] = set()
 
-    def add(self, buffer: Buffer, offset: Scalar | None, write: bool) -> None:
+    def add(self, buffer: Buffer, offset: Scalar | None, write: bool, where: Scalar | None = None) -> None:
         known = self.accesses.setdefault(buffer, [])
-        if not any(a.offset is offset and a.write == write for a in known):
-            known.append(Access(buffer, offset, write))
+        if not any(a.offset is offset and a.write == write and a.where is where for a in known):
+            known.append(Access(buffer, offset, write, where))
         if write:
             self.written.add(buffer)
 
     def include(self, other: Touch) -> None:
         for accesses in other.accesses.values():
             for access in accesses:
-                self.add(access.buffer, access.offset, access.write)
+                self.add(access.buffer, access.offset, access.write, access.where)
         self.defined |= other.defined
         self.used |= other.used
 
@@ -199,9 +252,7 @@ class Touch:
         new = Touch()
         new.defined, new.used, new.written = self.defined, self.used, self.written
         for buffer, accesses in self.accesses.items():
-            new.accesses[buffer] = [
-                Access(buffer, None if a.offset is None else renaming(a.offset), a.write) for a in accesses
-            ]
+            new.accesses[buffer] = [access.renamed(renaming) for access in accesses]
         return new
 
 
@@ -254,7 +305,7 @@ def _read(touch: Touch, values: Iterable[Scalar]) -> None:
             continue
         seen.add(top)
         if top.op == "load":
-            touch.add(top.payload, top.args[0], False)
+            touch.add(top.payload, top.args[0], False, top.args[1] if len(top.args) > 1 else None)
         elif top.op == "local":
             touch.used.add(top.payload)
         stack.extend(top.args)

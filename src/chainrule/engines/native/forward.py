@@ -32,12 +32,10 @@ from .renaming import Renaming
 
 def forward(kernel: Kernel) -> Kernel:
     """``kernel`` in which a load of what the same place has stored before reads the stored value."""
-    loaded = _loads([root for s in statements(kernel.body) for root in roots(s)])
+    found = loads([root for s in statements(kernel.body) for root in roots(s)])
     stored = {s.buffer for s in statements(kernel.body) if isinstance(s, Store)}
     wanted = {
-        (load.payload, load.args[0]): load
-        for load in loaded
-        if load.payload in stored and len(load.args) == 1
+        (load.payload, load.args[0]): load for load in found if load.payload in stored and len(load.args) == 1
     }
     if not wanted:
         return kernel
@@ -174,7 +172,8 @@ def _same(a: Sequence[Statement], b: Sequence[Statement]) -> bool:
     return len(a) == len(b) and all(x is y for x, y in zip(a, b, strict=True))
 
 
-def _loads(values: Iterable[Scalar]) -> list[Scalar]:
+def loads(values: Iterable[Scalar]) -> list[Scalar]:
+    """The loads under ``values``, each once."""
     found: list[Scalar] = []
     seen: set[Scalar] = set()
     stack = list(values)

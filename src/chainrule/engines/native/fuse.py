@@ -16,29 +16,33 @@ from dataclasses import dataclass, field
 from ...loops import index
 from ...loops.ir import Axis, Buffer, Call, Kernel, Loop, Program, Reduce, Statement, Step, statements
 from .accesses import FAILURE, Access, Touch, Touches, depends, may_meet, same_place
-from .forward import eliminate, forward
+from .costs import MEETING, cost
+from .forward import eliminate, forward, loads
 from .renaming import Renaming, apart
 
 MOST_STATEMENTS = 240
 """A kernel does not grow beyond so many: the time to compile one is not linear in its length."""
 
+SMALL = MEETING // 2
+"""Scalar operations below which a kernel is not worth sharing out."""
+
 Keep = Callable[[Kernel], bool]
 
 
-def fuse(program: Program, keep: Keep | None = None) -> Program:
+def fuse(program: Program, keep: Keep | None = None, small: float = SMALL) -> Program:
     """The same program in fewer kernels.
 
-    ``keep`` tells which kernels are matrix products that a library will run: those take in elementwise
-    work over their own places, and nothing else.
+    ``keep`` tells which kernels are matrix products with code of their own: those take in elementwise
+    work over their own places, and nothing else.  Kernels of less than ``small`` scalar operations are
+    run by one thread.
     """
     program = apart(Program(tuple([_unwrapped(step) for step in program.steps])))
     touches = Touches()
     kept = set() if keep is None else {s for s in program.steps if isinstance(s, Kernel) and keep(s)}
     units = [Unit.of_step(step, touches, step in kept) for step in program.steps]
     grouping = Grouping(units, frozenset(), touches)
-    grouping.join_serial()
-    groups = grouping.groups()
-    steps = [_step(group, touches) for group in groups]
+    grouping.join_small(small)
+    steps = [_step(group, touches) for group in grouping.groups()]
     return eliminate(Program(tuple([forward(s) if isinstance(s, Kernel) else s for s in steps])))
 
 
@@ -56,6 +60,46 @@ def _unwrapped(step: Step) -> Step:
 # ── what is grouped ───────────────────────────────────────────────────────────────────────────────
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a loop's body looks like from outside."""
+
+    size: int = 1
+    """How many statements there are."""
+    rows: bool = False
+    """Whether it holds loops: a place is a row of something."""
+    columns: bool = False
+    """Whether it only folds what lies in columns: neighbouring places read neighbouring elements."""
+    product: bool = False
+    """Whether there is a sum of products in it."""
+
+
+def shape_of(axis: Axis | None, body: Sequence[Statement]) -> Shape:
+    inner = list(statements(body))
+    folds = [s for s in inner if isinstance(s, Reduce)]
+    rows = any(isinstance(s, Loop) for s in inner)
+    columns = axis is not None and not rows and any(_in_columns(fold, axis) for fold in folds)
+    return Shape(len(inner), rows, columns, any(is_product(fold) for fold in folds))
+
+
+def _in_columns(fold: Reduce, axis: Axis) -> bool:
+    """Whether the fold reads along the axis in steps of 1, and along its own in longer ones."""
+    along, across = index.of(axis), index.of(fold.axes[-1])
+    for load in loads([part.value for part in fold.parts]):
+        _, terms = index.terms(load.args[0])
+        if abs(terms.get(along, 0)) == 1 and abs(terms.get(across, 1)) != 1:
+            return True
+    return False
+
+
+def is_product(fold: Reduce) -> bool:
+    """Whether the fold sums products of what it loads."""
+    return any(
+        part.kind == "sum" and part.value.op == "mul" and all(loads([x]) for x in part.value.args)
+        for part in fold.parts
+    )
+
+
 @dataclass(eq=False, slots=True)
 class Unit:
     """A step, or a statement of a body: what stands at one place of an enclosing loop."""
@@ -68,9 +112,7 @@ class Unit:
     serial: bool = False
     product: tuple[int, int] | None = None
     """The places of a product that is kept for a library."""
-    heavy: bool = False
-    """Whether there is a reduction inside a loop inside."""
-    size: int = 1
+    shape: Shape = Shape()
 
     @staticmethod
     def of_step(step: Step, touches: Touches, kept: bool) -> Unit:
@@ -79,18 +121,14 @@ class Unit:
             return Unit(step, none, touch, None)
         inner = [s for s in step.body if isinstance(s, Loop)]
         product = (step.axis.extent, inner[0].axis.extent) if kept and step.axis and inner else None
-        heavy, size = _weight(step.body)
-        return Unit(step, none, touch, step.axis, step.axis is None, product, heavy, size)
+        return Unit(step, none, touch, step.axis, step.axis is None, product, shape_of(step.axis, step.body))
 
     @staticmethod
     def of_statement(statement: Statement, renaming: Renaming, touches: Touches) -> Unit:
         touch = touches.of(statement).renamed(renaming)
-        if isinstance(statement, Loop):
-            heavy, size = _weight(statement.body)
-            merges = not statement.ordered and statement.axis.limit is None
-            return Unit(
-                statement, renaming, touch, statement.axis if merges else None, False, None, heavy, size
-            )
+        if isinstance(statement, Loop) and not statement.ordered and statement.axis.limit is None:
+            shape = shape_of(statement.axis, statement.body)
+            return Unit(statement, renaming, touch, statement.axis, shape=shape)
         return Unit(statement, renaming, touch, None)
 
     @property
@@ -98,11 +136,12 @@ class Unit:
         assert isinstance(self.statement, Kernel | Loop)
         return self.statement.body
 
-
-def _weight(body: Sequence[Statement]) -> tuple[bool, int]:
-    """Whether there is a reduction within a loop or a body, and how many statements there are."""
-    inner = list(statements(body))
-    return any(isinstance(s, Reduce) for s in inner), len(inner)
+    def keep_to_one_thread(self) -> None:
+        """Turn a kernel over an axis into one that runs once and loops."""
+        kernel = self.statement
+        if isinstance(kernel, Kernel) and kernel.axis is not None:
+            self.statement = Kernel(kernel.name, None, (Loop(kernel.axis, kernel.body),))
+            self.axis, self.serial = None, True
 
 
 @dataclass(eq=False, slots=True)
@@ -125,7 +164,10 @@ class Group:
 
     @property
     def size(self) -> int:
-        return sum(unit.size for unit in self.units)
+        return sum(unit.shape.size for unit in self.units)
+
+    def cost(self) -> float:
+        return sum([cost(unit.statement) for unit in self.units if isinstance(unit.statement, Kernel | Call)])
 
     def take(self, other: Group, extent: int) -> None:
         self.units += other.units
@@ -158,11 +200,14 @@ class Grouping:
     def _enter(self, unit: Unit) -> None:
         """Add a unit after all others, then merge its group with those it shares data with."""
         number, before = len(self.units), 0
-        flow, shared = set[int](), set[int]()
+        flow, linked, shared = set[int](), set[int](), set[int]()
         for buffer in unit.touch.accesses:
-            shared.update(self.users.setdefault(buffer, []))
-            self.users[buffer].append(number)
-        for other in range(number) if unit.touch.used else sorted(shared):
+            users = self.users.setdefault(buffer, [])
+            linked.update(users)
+            if buffer.size > 1:
+                shared.update(users)
+            users.append(number)
+        for other in range(number) if unit.touch.used else sorted(linked):
             if depends(self.units[other].touch, unit.touch, self.outer):
                 before |= 1 << self.home[other]
                 flow.add(other)
@@ -180,12 +225,16 @@ class Grouping:
             for other in sorted(shared - flow, reverse=True):
                 self._join(other, number, False)
 
-    def join_serial(self) -> None:
-        """Merge the serial groups with one another wherever that makes nothing wait longer.
+    def join_small(self, small: float) -> None:
+        """Give kernels that are not worth sharing to one thread, and merge all that one thread runs.
 
-        Each may run in any of the *phases* between the last that it depends on and the first that
-        depends on it; threads meet after a phase.
+        Two are merged wherever that makes nothing wait longer: a group may run in any of the *phases*
+        between the last that it depends on and the first that depends on it; threads meet after each.
         """
+        for group in self.group:
+            if group is not None and group.cost() < small:
+                for unit in group.units:
+                    unit.keep_to_one_thread()
         serial = [g for g, group in enumerate(self.group) if group is not None and group.first.serial]
         soonest, latest = self._phases()
         for place, h in enumerate(serial):
@@ -253,7 +302,9 @@ class Grouping:
         extent = min(a.extent, b.extent)
         if extent < 2 or a.extent % extent or b.extent % extent:
             return None
-        if not flow and (a.extent != b.extent or (_weighty(a) and _weighty(b))):
+        if not flow and (a.extent != b.extent or all(any(u.shape.product for u in g.units) for g in (a, b))):
+            return None
+        if _mixed(a, b):
             return None
         product = _product(a) or _product(b)
         if product is not None and not self._is_epilogue(a, b, product):
@@ -349,8 +400,10 @@ def _checked(a: Group, b: Group) -> bool:
     return both and (FAILURE in a.written) != (FAILURE in b.written)
 
 
-def _weighty(group: Group) -> bool:
-    return any(unit.heavy for unit in group.units)
+def _mixed(a: Group, b: Group) -> bool:
+    """Whether vectors would run along the loop in one, and along loops within it in the other."""
+    shapes = [unit.shape for group in (a, b) for unit in group.units]
+    return any(shape.columns for shape in shapes) and any(shape.rows for shape in shapes)
 
 
 def _product(group: Group) -> tuple[int, int] | None:
@@ -359,7 +412,7 @@ def _product(group: Group) -> tuple[int, int] | None:
 
 def _covers(unit: Unit, product: tuple[int, int]) -> bool:
     """Whether the unit is elementwise over M·N places, in one loop or in two."""
-    if unit.axis is None or unit.heavy:
+    if unit.axis is None or any(isinstance(s, Reduce) for s in statements(unit.body)):
         return False
     if unit.axis.extent == product[0] * product[1]:
         return not any(isinstance(s, Loop) for s in unit.body)
