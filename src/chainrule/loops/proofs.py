@@ -124,7 +124,7 @@ def highest(form: Linear, known: list[Linear], scopes: Scopes, depth: int = DEPT
     """A number that the form never exceeds."""
     best = form.constant
     for term, c in form.terms.items():
-        low, high = scopes.bounds(term)
+        low, high = _term_range(term, known, scopes, depth)
         best += max(low * c, high * c)
     if depth == 0 or not form.terms:
         return best
@@ -133,6 +133,19 @@ def highest(form: Linear, known: list[Linear], scopes: Scopes, depth: int = DEPT
         for times in _cancelling(form, fact):
             best = min(best, highest(form.plus(fact, times), rest, scopes, depth - 1))
     return best
+
+
+def _term_range(term: Scalar, known: list[Linear], scopes: Scopes, depth: int) -> tuple[int, int]:
+    """The bounds of a term; those of a quotient follow from what is known of its operand."""
+    if not _is_quotient(term) or depth == 0 or not known:
+        return scopes.bounds(term)
+    x, n = linear(term.args[0], scopes), int(term.args[1].payload)
+    return lowest(x, known, scopes, depth - 1) // n, highest(x, known, scopes, depth - 1) // n
+
+
+def _is_quotient(term: Scalar) -> bool:
+    """Whether a term is the quotient by a positive number."""
+    return term.op == "floordiv" and term.args[1].op == "constant" and term.args[1].payload > 0
 
 
 def _cancelling(form: Linear, fact: Linear) -> set[int]:
@@ -145,9 +158,9 @@ def _cancelling(form: Linear, fact: Linear) -> set[int]:
     return found
 
 
-def lowest(form: Linear, known: list[Linear], scopes: Scopes) -> int:
+def lowest(form: Linear, known: list[Linear], scopes: Scopes, depth: int = DEPTH) -> int:
     """A number that the form never falls below."""
-    return -highest(Linear(0, {}).plus(form, -1), known, scopes)
+    return -highest(Linear(0, {}).plus(form, -1), known, scopes, depth)
 
 
 def reach(access: Access, scopes: Scopes) -> tuple[int, int]:
@@ -249,7 +262,7 @@ class _Meeting:
         for left, right in self.equations:
             if left == right and len(left.terms) == 1:
                 self.pinned.update(left.terms)
-        for term in [t for t in self.pinned if t.op == "floordiv" and t not in self.resolved]:
+        for term in [t for t in self.pinned if _is_quotient(t) and t not in self.resolved]:
             x, n = term.args
             if any(t.op == "mod" and t.args == (x, n) for t in self.pinned):
                 self.resolved.add(term)

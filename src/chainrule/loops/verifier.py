@@ -226,8 +226,9 @@ def _races(kernel: Kernel, scopes: Scopes, buffer: Buffer, accesses: list[Access
 def initialised(v: Verified) -> Iterator[Fault]:
     """Scratch and outputs are read, or handed over, only where something before has written.
 
-    Of what was written the least and the greatest place count: gaps are not seen.  A guarded load in a
-    loop that runs in order may read what a later statement of that loop stored at an earlier place.
+    Of what was written the least and the greatest place count: gaps are not seen.  A load in a loop that
+    runs in order may read what a later statement of that loop stored at an earlier place, if the load is
+    guarded or the buffer has been begun before.
     """
     extent: dict[Buffer, tuple[int, int]] = {}
     for step in v.program.steps:
@@ -241,7 +242,7 @@ def initialised(v: Verified) -> Iterator[Fault]:
             low, high = v.reach(step, access)
             if access.kind != "store" and low <= high:
                 known = extent
-                if access.guards and any(a.kind == "ordered" for a in access.around):
+                if access.guards or access.buffer in extent:
                     known = _with_later(v, step, access, extent)
                 if not _covers(known, access.buffer, low, high):
                     why = f"nothing before has written {access.buffer.name} from {low} to {high}"
