@@ -84,6 +84,8 @@ class Lowering:
             for reader in dict.fromkeys(self._readers.get(node, ())):
                 spreads = isinstance(reader.op, BroadcastTo) or reader.size > node.size
                 times = self.reads[reader] if is_view(reader.op) else 1
+                if reader.size * 8 <= node.size and has_element(reader.op):
+                    times = 0  # a few elements here and there: they may as well be computed again
                 if not has_element(reader.op) and type(reader.op) not in READ_ONCE:
                     times = 2
                 count += times * (2 if spreads else 1)

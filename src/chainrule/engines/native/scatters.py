@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ... import loops
 from ...dtypes import int64
-from ...graph import Node
+from ...graph import Leaf, Node, Shape
 from ...loops import Axis, Buffer, Scalar, Statement, index, walk
+from ...ops.elementwise import Elementwise
 from ...ops.indexing import Scatter
-from .elements import Indices
+from ...ops.movement import PermuteDims, Reshape
+from .elements import Indices, is_view
 from .nesting import axes_of, looped, nested
 
 if TYPE_CHECKING:
@@ -30,6 +32,19 @@ class Stage(NamedTuple):
 
     ordered: bool
     body: Callable[[Indices, Indices], Sequence[Statement]]
+
+
+def lay_rows_out(lowering: Lowering, values: Node) -> None:
+    """Give a buffer to transposed factors of values that are read row by row: once, not at every row."""
+    nodes = [values]
+    while nodes:
+        node = nodes.pop()
+        if node in lowering.buffers or isinstance(node.op, Leaf):
+            continue
+        if isinstance(node.op, PermuteDims) and node.attributes["axes"][-1] != node.ndim - 1:
+            lowering.materialise(node)
+        elif isinstance(node.op, Elementwise) or is_view(node.op):
+            nodes += node.inputs
 
 
 def by_rows(lowering: Lowering, name: str, rows: Sequence[int], after: Sequence[int], *stages: Stage) -> None:
@@ -147,6 +162,7 @@ def scatter(lowering: Lowering, node: Node, buffer: Buffer) -> None:
 
     if not updates.size:
         return
+    lay_rows_out(lowering, updates)
     if not before:
         by_rows(
             lowering, buffer.name, which.shape, after, Stage(True, lambda rows, cols: add((), rows, cols))
@@ -196,19 +212,33 @@ def write_rows(lowering: Lowering, node: Node, table: Buffer) -> None:
     x, values, which, *first = node.inputs
     if not values.size:
         return
+    lay_rows_out(lowering, values)
     after = x.shape[1:]
-    row, lane = [[loops.axis(a) for a in axes_of(sizes)] for sizes in (which.shape, after)]
-    if any(s.op == "load" and s.payload is table for s in walk([lowering.at(values, [*row, *lane])])):
+    sizes = _rows_of(values, after)
+    row, lane = [[loops.axis(a) for a in axes_of(s)] for s in (sizes, after)]
+    found = lowering.at(values, [index.ravel(row, sizes), *lane])
+    if any(s.op == "load" and s.payload is table for s in walk([found])):
         lowering.materialise(values)  # the new rows are finished before the first is written
     for operand in first:
         lowering.materialise(operand)
 
     def body(rows: Indices, columns: Indices) -> list[Statement]:
-        place = index.ravel([lowering.place(which, rows, x.shape[0]), *columns], x.shape)
-        value = lowering.at(values, [*rows, *columns])
+        number = index.ravel(rows, sizes)
+        place = index.ravel([lowering.place(which, [number], x.shape[0]), *columns], x.shape)
+        value = lowering.at(values, [number, *columns])
         if not first:
             return [loops.accumulate(table, place, value)]
-        counts = loops.eq(lowering.at(first[0], rows), index.ravel(rows, which.shape))
+        counts = loops.eq(lowering.at(first[0], [number]), number)
         return [loops.store(table, place, value, counts)]
 
-    by_rows(lowering, f"rows of {table.name}", which.shape, after, Stage(True, body))
+    by_rows(lowering, f"rows of {table.name}", sizes, after, Stage(True, body))
+
+
+def _rows_of(values: Node, after: Shape) -> Shape:
+    """The axes that count the rows, before they were made one: taking them in turn divides nothing."""
+    if isinstance(values.op, Reshape):
+        source = values.inputs[0].shape
+        lead = source[: len(source) - len(after)]
+        if source[len(lead) :] == after and math.prod(lead) == values.shape[0]:
+            return lead
+    return values.shape[:1]
