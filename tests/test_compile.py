@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -219,22 +220,22 @@ def test_updates_are_computed_from_old_values_and_made_together():
     assert (float(a.value), float(b.value)) == (1, 2)
 
 
-def test_a_pass_that_is_refused_changes_nothing():
-    program, w, count = program_of_a_step()
-    seen = []
-
-    def refuse(outputs, new):
-        seen.append((outputs[0].item(), {v: value.tolist() for v, value in new.items()}))
-        raise NonFiniteError("no")
-
-    with pytest.raises(NonFiniteError):
-        program([1.0, 2.0], accept=refuse)
-    assert seen == [(3.0, {w: [0.0, -1.0], count: 1})]
-    assert w.value.tolist() == [1, 1]
-    assert count.value == 0
-    program([1.0, 2.0], accept=lambda outputs, new: None)
-    assert w.value.tolist() == [0, -1]
-    assert count.value == 1
+def test_a_pass_that_is_not_finite_changes_nothing():
+    w, count = cr.variable([2.0, 3.0], name="w"), cr.variable(np.int64(0), name="count")
+    x = cr.placeholder((2,), name="x")
+    program = Program([x], [cr.sum(cr.log(x))], {w: w / (x - 1), count: count + 1}, finite=True)
+    for wrong, name in (([-1.0, 2.0], "an output"), ([1.0, 2.0], "the new value of w")):
+        for attempt in (program, partial(program.run_steps, 3)):
+            with pytest.raises(NonFiniteError, match=f"{name} is not finite; nothing was updated"):
+                attempt(wrong)
+            assert (w.value.tolist(), count.value.item()) == ([2, 3], 0)
+    program.run_steps(3, [3.0, 2.0])
+    assert (w.value.tolist(), count.value.item()) == ([0.25, 3], 3)
+    with pytest.raises(NonFiniteError):  # 3 / 2⁻¹⁰⁰ after some steps, and then too much for a float
+        program.run_steps(1000, [2.0, 1.0 + 2.0**-10])
+    assert np.isfinite(w.value).all()
+    assert w.value[1] > 2.0**110
+    assert 3 < count.value < 20
 
 
 @pytest.mark.parametrize(

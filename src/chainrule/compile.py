@@ -13,7 +13,7 @@ from typing import Any, Generic, NamedTuple, ParamSpec, Protocol, overload
 
 import numpy as np
 
-from .engines.stepper import Accept, Stepper
+from .engines.stepper import Stepper
 from .errors import ArgumentError
 from .graph import (
     Array,
@@ -36,12 +36,21 @@ P = ParamSpec("P")
 class Runner(Protocol):
     """A graph made ready to run by an engine."""
 
-    def run(self, environment: Environment, accept: Accept | None = None) -> list[Array]:
-        """One pass: the outputs' values; the updates are made unless ``accept`` raises."""
+    def run(self, environment: Environment) -> list[Array]:
+        """One pass: the outputs' values; then every update is made, or none if an error is raised."""
+
+    def run_steps(self, environment: Environment, steps: int) -> None:
+        """So many passes over the same inputs; an error leaves all as it was before the pass it is of."""
 
 
-Engine = Callable[[Sequence[Node], Mapping[Variable, Node] | None], Runner]
-"""From outputs and updates to what runs them."""
+class Engine(Protocol):
+    """From outputs and updates to what runs them."""
+
+    def __call__(
+        self, outputs: Sequence[Node], updates: Mapping[Variable, Node] | None = None, *, finite: bool = False
+    ) -> Runner:
+        """``finite``: a pass raises ``StepNotFinite`` where an output or a new value is NaN or infinite."""
+
 
 ENGINES: dict[str, Engine] = {"stepper": Stepper}
 DEFAULT_ENGINE = "stepper"
@@ -87,8 +96,8 @@ class Program:
     """Outputs and updates over fixed inputs, ready to run on arrays.
 
     Calling it gives the outputs and replaces each variable of ``updates`` by its new value; all new
-    values are computed from the old ones, ``accept`` may look at them and raise, and any error leaves
-    every variable as it was.
+    values are computed from the old ones, and any error leaves every variable as it was.  With ``finite``
+    it is a ``NonFiniteError`` if an output or a new value is NaN or infinite.
 
     >>> import chainrule as cr
     >>> x, w = cr.placeholder((), name="x"), cr.variable(1.0, name="w")
@@ -104,6 +113,7 @@ class Program:
         updates: Mapping[Variable, Node] | None = None,
         *,
         engine: str = DEFAULT_ENGINE,
+        finite: bool = False,
     ) -> None:
         known = set(inputs)
         unbound = [
@@ -118,19 +128,26 @@ class Program:
                 mend="list every placeholder as an input, in the order in which you will pass arrays",
             )
         self.inputs = tuple(inputs)
-        self._engine = engine_named(engine)(outputs, updates)
+        self._engine = engine_named(engine)(outputs, updates, finite=finite)
 
-    def __call__(self, *arrays: Any, accept: Accept | None = None) -> list[Array]:
+    def __call__(self, *arrays: Any) -> list[Array]:
+        return self._engine.run(self._environment(arrays))
+
+    def run_steps(self, steps: int, *arrays: Any) -> None:
+        """Run ``steps`` times on the same arrays, for the sake of the variables.
+
+        An error leaves them as they were before the step that it is of.
+        """
+        self._engine.run_steps(self._environment(arrays), steps)
+
+    def _environment(self, arrays: Sequence[Any]) -> Environment:
         if len(arrays) != len(self.inputs):
             raise ArgumentError(
                 f"the program takes {len(self.inputs)} arrays, {len(arrays)} were given",
                 where=user_place(),
                 mend=f"give one for each of: {', '.join(leaf.label for leaf in self.inputs)}",
             )
-        environment: Environment = {
-            leaf: conform(leaf, array) for leaf, array in zip(self.inputs, arrays, strict=True)
-        }
-        return self._engine.run(environment, accept)
+        return {leaf: conform(leaf, array) for leaf, array in zip(self.inputs, arrays, strict=True)}
 
 
 class _Traced(NamedTuple):

@@ -5,13 +5,14 @@ Start reading at ``stepper.py``.
 """
 
 from .nonfinite import Finding, first_nonfinite
-from .stepper import Stepper, evaluate
+from .stepper import StepNotFinite, Stepper, evaluate
 from .trace import Contribution, Step, Trace, step_through
 
 __all__ = [
     "Contribution",
     "Finding",
     "Step",
+    "StepNotFinite",
     "Stepper",
     "Trace",
     "evaluate",

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 
-from ..errors import ArgumentError, ChainruleError, DTypeError, ShapeError
+from ..dtypes import is_float
+from ..errors import ArgumentError, ChainruleError, DTypeError, NonFiniteError, ShapeError
 from ..graph import (
     Array,
     Environment,
@@ -72,6 +73,24 @@ def run_op(node: Node, values: Sequence[Array]) -> Array:
     return result
 
 
+class StepNotFinite(NonFiniteError):
+    """A pass that was refused: ``variable``'s new value is not finite, or an output where it is None."""
+
+    def __init__(self, variable: Variable | None) -> None:
+        what = "an output" if variable is None else f"the new value of {variable.label}"
+        super().__init__(f"{what} is not finite; nothing was updated")
+        self.variable = variable
+
+
+def require_finite(outputs: list[Array], new: Mapping[Variable, Array]) -> None:
+    """Raise ``StepNotFinite`` unless every float among the outputs, then among the new values, is finite."""
+    with np.errstate(all="ignore"):
+        for variable, value in [*[(None, output) for output in outputs], *new.items()]:
+            # The sum is one cheap pass; only where it overflows or is NaN is each element looked at.
+            if is_float(value.dtype) and not np.isfinite(value.sum()) and not np.isfinite(value).all():
+                raise StepNotFinite(variable)
+
+
 Accept = Callable[[list[Array], dict[Variable, Array]], None]
 """Shown a pass's outputs and new values before the variables change; raises to refuse them."""
 
@@ -90,7 +109,8 @@ class Stepper:
 
     ``updates`` maps variables to the nodes that are their next values; all are computed from the old
     values before any is replaced.  Composites run as their parts (``unfold``), so that a derivative
-    shares what the value computed.
+    shares what the value computed.  With ``finite`` a pass whose outputs or new values are not all finite
+    raises ``StepNotFinite`` and changes nothing.
     """
 
     def __init__(
@@ -98,6 +118,7 @@ class Stepper:
         outputs: Sequence[Node],
         updates: Mapping[Variable, Node] | None = None,
         *,
+        finite: bool = False,
         unfold: bool = True,
     ) -> None:
         updates = updates or {}
@@ -110,7 +131,7 @@ class Stepper:
         targets = [*outputs, *updates.values()]
         if unfold:
             targets = expand(targets)
-        self._variables = list(updates)
+        self._variables, self._finite = list(updates), finite
         self._plan(targets)
         self.output_count = len(outputs)
 
@@ -157,12 +178,20 @@ class Stepper:
                     slots[spent] = None
         values = [slots[index] for index in self._results]
         outputs, new = values[: self.output_count], values[self.output_count :]
+        by_variable = dict(zip(self._variables, new, strict=True))
+        if self._finite:
+            require_finite(outputs, by_variable)
         if accept is not None:
-            accept(outputs, dict(zip(self._variables, new, strict=True)))
+            accept(outputs, by_variable)
         fed = {id(array) for array in environment.values()}
-        for variable, value in zip(self._variables, new, strict=True):
+        for variable, value in by_variable.items():
             variable.adopt(value.copy() if id(value) in fed else _own(value))
         return outputs
+
+    def run_steps(self, environment: Environment, steps: int) -> None:
+        """``steps`` passes over the same inputs, of which the variables alone remain."""
+        for _ in range(steps):
+            self.run(environment)
 
 
 def _own(array: Array) -> Array:

@@ -45,7 +45,7 @@ class Optimizer:
 
     All arithmetic on a parameter is in its own dtype.  A gradient that is not finite makes its
     parameter and state NaN or infinite: nothing is skipped in silence.  The loop that runs the step is
-    shown loss and new values before anything is replaced (``Stepper.run(…, accept=…)``) and can refuse.
+    told by the engine (``Program(…, finite=True)``) before anything is replaced.
 
     **A rule of your own** is a subclass with :meth:`rule` and, if it remembers anything, :meth:`slots`.
     Its options are set on ``self`` before ``super().__init__``; groups can then override them too, and

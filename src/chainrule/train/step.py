@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .. import nn
 from ..compile import DEFAULT_ENGINE, Program
 from ..dtypes import as_array, is_float
-from ..engines.nonfinite import first_nonfinite
+from ..engines import StepNotFinite, first_nonfinite
 from ..errors import ArgumentError, NonFiniteError, ShapeError
 from ..graph import Array, Node, Placeholder, Variable, as_node, placeholder
 from ..ops import random
@@ -31,13 +31,19 @@ Scores = Callable[..., Mapping[str, Node]]
 _KEPT_SHAPES = 64
 
 
-def batch_arrays(batch: Batch) -> tuple[list[str], list[NDArray[Any]]]:
-    """The names and arrays of a batch; the names are empty for what was not a dict."""
+def batch_parts(batch: Any) -> tuple[list[str], list[Any]]:
+    """The names and parts of a batch, of arrays or of nodes; the names are empty for what was not a dict."""
     if isinstance(batch, Mapping):
-        return list(batch), [as_array(array) for array in batch.values()]
+        return list(batch), list(batch.values())
     if isinstance(batch, tuple):
-        return [""] * len(batch), [as_array(array) for array in batch]
-    return [""], [as_array(batch)]
+        return [""] * len(batch), list(batch)
+    return [""], [batch]
+
+
+def batch_arrays(batch: Batch) -> tuple[list[str], list[NDArray[Any]]]:
+    """The names and arrays of a batch."""
+    names, parts = batch_parts(batch)
+    return names, [as_array(part) for part in parts]
 
 
 def call_on_batch(
@@ -52,6 +58,13 @@ def call_on_batch(
     return function(*nodes, **more)
 
 
+def _leaves(names: Sequence[str], arrays: Sequence[NDArray[Any]]) -> list[Placeholder]:
+    return [
+        placeholder(array.shape, array.dtype, name=name or f"input {index}")
+        for index, (name, array) in enumerate(zip(names, arrays, strict=True))
+    ]
+
+
 class _ByShape:
     """Programs over batches, one for each combination of shapes, the last ones kept."""
 
@@ -63,11 +76,7 @@ class _ByShape:
         key = tuple([(array.shape, array.dtype.str) for array in arrays])
         program = self._programs.get(key)
         if program is None:
-            leaves = [
-                placeholder(array.shape, array.dtype, name=name or f"input {index}")
-                for index, (name, array) in enumerate(zip(names, arrays, strict=True))
-            ]
-            program = self._programs[key] = self.build(names, leaves)
+            program = self._programs[key] = self.build(names, _leaves(names, arrays))
             if len(self._programs) > _KEPT_SHAPES:
                 self._programs.popitem(last=False)
         self._programs.move_to_end(key)
@@ -112,23 +121,20 @@ class TrainingStep(_ByShape):
 
     def build(self, names: Sequence[str], leaves: Sequence[Placeholder]) -> Program:
         loss, updates = self.graph(names, leaves)
-        return Program(leaves, [loss], updates, engine=self.engine)
+        return Program(leaves, [loss], updates, engine=self.engine, finite=True)
 
     def __call__(self, batch: Batch) -> float:
         program, arrays = self.program(batch)
         try:
-            (loss,) = program(*arrays, accept=_refuse_nonfinite)
-        except _NotFinite as found:
-            raise self._diagnosed(batch, found) from None
+            (loss,) = program(*arrays)
+        except StepNotFinite as found:
+            raise self.diagnosed(batch, found) from None
         return float(loss)
 
-    def _diagnosed(self, batch: Batch, found: _NotFinite) -> NonFiniteError:
-        """Name the node: nothing has changed, so the same pass can be looked at once more."""
+    def diagnosed(self, batch: Batch, found: StepNotFinite) -> NonFiniteError:
+        """The error that names the node: nothing has changed, so the same pass can be looked at once more."""
         names, arrays = batch_arrays(batch)
-        leaves = [
-            placeholder(array.shape, array.dtype, name=name or None)
-            for name, array in zip(names, arrays, strict=True)
-        ]
+        leaves = _leaves(names, arrays)
         loss, updates = self.graph(names, leaves)
         targets = [loss] if found.variable is None else [updates[found.variable]]
         finding = first_nonfinite(targets, dict(zip(leaves, arrays, strict=True)))
@@ -137,24 +143,6 @@ class TrainingStep(_ByShape):
             f"{what} is not finite; nothing was updated\n{finding}",
             mend="lower the learning rate, clip gradients, or mend the op named here",
         )
-
-
-class _NotFinite(Exception):
-    """A refused step: the variable whose new value is not finite, or None for the loss."""
-
-    def __init__(self, variable: Variable | None) -> None:
-        super().__init__()
-        self.variable = variable
-
-
-def _refuse_nonfinite(outputs: list[Array], new: dict[Variable, Array]) -> None:
-    if not np.isfinite(outputs[0]).all():
-        raise _NotFinite(None)
-    with np.errstate(all="ignore"):
-        for variable, value in new.items():
-            # The sum is one cheap pass; only where it overflows or is NaN is each element looked at.
-            if is_float(variable.dtype) and not np.isfinite(value.sum()) and not np.isfinite(value).all():
-                raise _NotFinite(variable)
 
 
 class Evaluation(_ByShape):
