@@ -208,9 +208,9 @@ class Interrupting(Silent):
     def __init__(self, steps: int) -> None:
         self.left = steps
 
-    def step(self, epoch: int, loss: float) -> None:
-        self.left -= 1
-        if not self.left:
+    def step(self, epoch: int, loss: float, batches: int = 1) -> None:
+        self.left -= batches
+        if self.left <= 0:
             raise KeyboardInterrupt
 
 

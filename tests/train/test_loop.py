@@ -66,15 +66,21 @@ def assert_same(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> Non
 
 
 class StopAt(Silent):
-    """Does something at a step, counted from 1 over the whole run."""
+    """Does something at a step, counted from 1 over the whole run, or at the first report after it."""
 
     def __init__(self, number: int, act: Any) -> None:
         self.number, self.act, self.steps = number, act, 0
 
-    def step(self, epoch: int, loss: float) -> None:
-        self.steps += 1
-        if self.steps == self.number:
+    def step(self, epoch: int, loss: float, batches: int = 1) -> None:
+        before, self.steps = self.steps, self.steps + batches
+        if before < self.number <= self.steps:
             self.act()
+
+
+@pytest.fixture
+def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop looks up after every step."""
+    monkeypatch.setattr("chainrule.train.loop._SLICE_SECONDS", 0.0)
 
 
 class Killed(Exception):
@@ -106,6 +112,7 @@ def test_a_run_that_dies_goes_on_to_the_same_bits(tmp_path: Path, step: int) -> 
     assert folder.metrics() == found.records
 
 
+@pytest.mark.usefixtures("every_step")
 @pytest.mark.parametrize("step", [1, 4, 6, 24])
 def test_ctrl_c_saves_first_and_stops_between_steps(tmp_path: Path, step: int) -> None:
     folder = RunFolder(tmp_path)
@@ -117,6 +124,21 @@ def test_ctrl_c_saves_first_and_stops_between_steps(tmp_path: Path, step: int) -
     _, optimizer, progress = folder.load_state()
     position = progress["position"]
     assert optimizer["step"] == step == position["epoch"] * 6 + position["batch"]
+    again, straight = make(folder), make()
+    again.resume()
+    again.run()
+    straight.run()
+    assert_same(weights(again), weights(straight))
+
+
+@pytest.mark.parametrize("step", [1, 4, 23])
+def test_ctrl_c_within_a_slice_stops_at_its_end(tmp_path: Path, step: int) -> None:
+    folder = RunFolder(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        make(folder, reporter=StopAt(step, lambda: signal.raise_signal(signal.SIGINT))).run()
+    _, optimizer, progress = folder.load_state()
+    position = progress["position"]
+    assert step <= optimizer["step"] == position["epoch"] * 6 + position["batch"]
     again, straight = make(folder), make()
     again.resume()
     again.run()

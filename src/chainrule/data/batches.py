@@ -86,11 +86,15 @@ class Batches:
 
     def take(self, index: ArrayLike) -> Any:
         """The examples at ``index``, in the form the arrays were given in."""
-        if isinstance(self.arrays, dict):
-            return {name: a[index] for name, a in self.arrays.items()}
-        if isinstance(self.arrays, tuple):
-            return tuple(a[index] for a in self.arrays)
-        return self.arrays[index]
+        return self.gather(self.arrays, index)
+
+    def gather(self, arrays: Any, rows: Any) -> Any:
+        """The rows of ``arrays``, which may be nodes as well: a program can gather its own batches."""
+        if isinstance(arrays, dict):
+            return {name: a[rows] for name, a in arrays.items()}
+        if isinstance(arrays, tuple):
+            return tuple(a[rows] for a in arrays)
+        return arrays[rows]
 
 
 class Padded(NamedTuple):

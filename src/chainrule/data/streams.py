@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,19 +43,24 @@ class ContextBatches:
         if memory < 1:
             raise ArgumentError(f"a memory of {memory} words", mend="give at least 1")
         stream, places = as_ragged(documents).surrounded(memory, 0, padding)
-        self._stream = stream.astype(np.int32)
+        self.arrays = (stream.astype(np.int32), places)
+        """The ids of all documents, each after its padding, and where in them the targets are."""
         self._before = np.arange(-memory, 0)
-        self._places = Batches(places, size, seed=seed, shuffle=shuffle, drop_last=drop_last)
+        self._rows = Batches(np.arange(len(places)), size, seed=seed, shuffle=shuffle, drop_last=drop_last)
+        self.size, self.examples = size, len(places)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._rows)
 
-    @property
-    def examples(self) -> int:
-        """How many words there are to predict."""
-        return self._places.examples
+    def permutation(self, epoch: int) -> NDArray[np.int64]:
+        """The words to predict in the order of ``epoch``, shape (N,)."""
+        return self._rows.permutation(epoch)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
         """The batches of ``epoch`` in order, from batch number ``start`` on."""
-        for places in self._places.epoch(epoch, start):
-            yield self._stream[places[:, None] + self._before], self._stream[places]
+        return (self.gather(self.arrays, rows) for rows in self._rows.epoch(epoch, start))
+
+    def gather(self, arrays: Any, rows: Any) -> Any:
+        """The contexts and targets of ``rows``; of nodes as well: a program can gather its own batches."""
+        stream, places = arrays[0], arrays[1][rows]
+        return stream[places[:, None] + self._before], stream[places]

@@ -5,6 +5,7 @@ Start reading at ``step.py``, then ``loop.py``.
 """
 
 from .early_stopping import EarlyStopping
+from .epochs import EpochLoop, Gathered
 from .loop import Epochs, Result, Settings, Training, Validate, fit
 from .metrics import ClassScores, accuracy, confusion_matrix, perplexity
 from .progress import Bar, Plain, Reporter, Silent, default_reporter, describe
@@ -16,8 +17,10 @@ __all__ = [
     "Batch",
     "ClassScores",
     "EarlyStopping",
+    "EpochLoop",
     "Epochs",
     "Evaluation",
+    "Gathered",
     "Loss",
     "PerExample",
     "Plain",

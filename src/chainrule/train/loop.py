@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -12,17 +12,25 @@ from ..errors import ArgumentError
 from ..nn import Module
 from ..optim import Optimizer, ReduceOnPlateau
 from .early_stopping import EarlyStopping
+from .epochs import EpochLoop, gathered
 from .interrupts import HeldInterrupt
 from .progress import Reporter, Silent
 from .run_folder import RunFolder
 from .step import Batch, Loss, TrainingStep, batch_arrays
+
+_SLICE_SECONDS = 0.1
+"""About how long the engine runs before progress is shown, and signals and checkpoints are seen to."""
 
 Validate = Callable[[], Mapping[str, float]]
 """Scores of the model as it is now, by name."""
 
 
 class Epochs(Protocol):
-    """What the loop asks of training data (``chainrule.data.Batches`` and its kin are such)."""
+    """What the loop asks of training data (``chainrule.data.Batches`` and its kin are such).
+
+    Where the batches are rows of arrays, and the data can say so (:class:`chainrule.train.Gathered`), whole
+    stretches of an epoch run in one call of the engine; the results are the same.
+    """
 
     def __len__(self) -> int: ...
 
@@ -101,7 +109,11 @@ class Training:
         self.stopping = EarlyStopping(settings.patience, higher=settings.higher_is_better)
         self.position = _Position()
         self._best: dict[str, Any] | None = None
-        self._saved = time.perf_counter()
+        self._saved = self._since = time.perf_counter()
+        self._inside: EpochLoop | None = None
+        self._slice = min(_SLICE_SECONDS, settings.checkpoint_seconds)
+        self._steps = 1
+        """How many steps a slice has, found by timing."""
 
     def run(self) -> Result:
         """Train until the epochs are done, patience has run out, or time has; then hold the best weights.
@@ -112,6 +124,8 @@ class Training:
         self.reporter.start(self.settings.epochs, len(self.data), at.epoch * len(self.data) + at.batch)
         try:
             with HeldInterrupt() as interrupt:
+                if self._inside is None and (data := gathered(self.data)) is not None:
+                    self._inside = EpochLoop(self.step, data)
                 while (stopped := self._why_stop()) is None:
                     self._epoch(interrupt)
         finally:
@@ -132,26 +146,53 @@ class Training:
 
     def _epoch(self, interrupt: HeldInterrupt) -> None:
         at = self.position
-        since = time.perf_counter()
-        for batch in self.data.epoch(at.epoch, at.batch):
+        self._since = time.perf_counter()
+        if self._inside is None:
+            batches: Iterable[Batch] = self.data.epoch(at.epoch, at.batch)
+        else:
+            self._whole_batches(self._inside, interrupt)
+            batches = [self._inside.take(number) for number in range(at.batch, len(self.data))]
+        for batch in batches:
             loss = self.step(batch)
             arrays = batch_arrays(batch)[1]
             count = len(arrays[0]) if arrays[0].ndim else 1
             at.loss_sum += loss * count
             at.examples += count
             at.batch += 1
-            self.reporter.step(at.epoch + 1, at.loss_sum / at.examples)
-            now = time.perf_counter()
-            due = now - self._saved > self.settings.checkpoint_seconds and at.batch < len(self.data)
-            if due or interrupt.noted:
-                at.epoch_seconds += now - since
-                at.seconds += now - since
-                since = now
-                self.save()
-                interrupt.check()
-        self._finish_epoch(since)
+            self._tell(1, interrupt)
+        self._finish_epoch()
 
-    def _finish_epoch(self, since: float) -> None:
+    def _whole_batches(self, loop: EpochLoop, interrupt: HeldInterrupt) -> None:
+        """Those batches of the epoch that the program gathers itself, as many at a time as fit a slice."""
+        at = self.position
+        loop.begin(at.epoch, at.batch, at.loss_sum)
+        while at.batch < loop.whole:
+            steps, before = min(self._steps, loop.whole - at.batch), at.batch
+            begun = time.perf_counter()
+            try:
+                loop.run(steps)
+            finally:  # where an error stopped it, it still got so far
+                done, at.loss_sum = loop.batch - before, loop.loss_sum
+                at.batch += done
+                at.examples += done * loop.data.size
+            self._tell(done, interrupt)
+            fit = steps * self._slice / max(time.perf_counter() - begun, 1e-9)
+            self._steps = max(1, min(4 * steps, int(fit)))
+
+    def _tell(self, batches: int, interrupt: HeldInterrupt) -> None:
+        """So many batches are done: report it, and save if it is time."""
+        at = self.position
+        self.reporter.step(at.epoch + 1, at.loss_sum / at.examples, batches)
+        now = time.perf_counter()
+        due = now - self._saved > self.settings.checkpoint_seconds and at.batch < len(self.data)
+        if due or interrupt.noted:
+            at.epoch_seconds += now - self._since
+            at.seconds += now - self._since
+            self._since = now
+            self.save()
+            interrupt.check()
+
+    def _finish_epoch(self) -> None:
         at = self.position
         record: dict[str, Any] = {
             "epoch": at.epoch + 1,
@@ -161,7 +202,7 @@ class Training:
         if self.validate is not None:
             record |= {f"validation_{name}": float(value) for name, value in self.validate().items()}
         improved = self._observe(record)
-        elapsed = time.perf_counter() - since
+        elapsed = time.perf_counter() - self._since
         record["seconds"] = round(at.epoch_seconds + elapsed, 3)
         record["best"] = improved
         at.records.append(record)

@@ -17,8 +17,8 @@ class Reporter(Protocol):
     def start(self, epochs: int, steps: int, done: int) -> None:
         """Training begins: at most ``epochs`` of ``steps`` batches, ``done`` batches behind it already."""
 
-    def step(self, epoch: int, loss: float) -> None:
-        """A batch is done; the mean loss of the epoch so far."""
+    def step(self, epoch: int, loss: float, batches: int = 1) -> None:
+        """So many batches more are done; the mean loss of the epoch so far."""
 
     def epoch(self, record: Mapping[str, Any]) -> None:
         """An epoch is done, with its record."""
@@ -55,7 +55,7 @@ class Silent:
 
     def start(self, epochs: int, steps: int, done: int) -> None: ...
 
-    def step(self, epoch: int, loss: float) -> None: ...
+    def step(self, epoch: int, loss: float, batches: int = 1) -> None: ...
 
     def epoch(self, record: Mapping[str, Any]) -> None: ...
 
@@ -106,8 +106,8 @@ class Bar(Silent):
         self._begun = (done, time.perf_counter())
         self._bar.start()
 
-    def step(self, epoch: int, loss: float) -> None:
-        self._done += 1
+    def step(self, epoch: int, loss: float, batches: int = 1) -> None:
+        self._done += batches
         now = time.perf_counter()
         if now - self._shown < _REFRESH:  # a step may take less time than telling of it
             return
