@@ -93,8 +93,8 @@ ERRORS: list[tuple[str, Callable[[], Any], str, str | None]] = [
         "an unknown option of a group",
         lambda: Adam([{"parameters": [W], "lr": 0.1, "clip": None}]),
         "Adam, group 0: there is no option 'clip', 'lr'",
-        "the options are amsgrad, beta1, beta2, decoupled, epsilon, l1, l2, learning_rate, penalise, "
-        "weight_decay",
+        "the options are amsgrad, beta1, beta2, decoupled, epsilon, l1, l2, lazy, learning_rate, "
+        "penalise, weight_decay",
     ),
     (
         "beta1",

@@ -20,7 +20,7 @@ So an update of the rows that a batch touches is, all shapes static and no table
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,11 +28,14 @@ from .. import namespace
 from ..dtypes import DType, int64, is_integer
 from ..errors import DTypeError, ShapeError
 from ..graph import Node, NodeLike, Shape, apply, constant, register, user_place
+from .arithmetic import Add, Multiply, Negative
 from .axes import one_axis
+from .casts import cast
 from .comparison import equal, where
 from .elementwise import promote_inputs
-from .indexing import Indexing, as_indices, check_constant, take, take_along_axis
-from .movement import broadcast_to, reshape
+from .indexing import Indexing, Scatter, as_indices, check_constant, scatter, take, take_along_axis
+from .movement import broadcast_to, concat, reshape
+from .slicing import slice_axis
 
 
 class FirstPlaces(Indexing):
@@ -221,6 +224,72 @@ def add_along_axis(x: NodeLike, values: NodeLike, indices: NodeLike, axis: int =
             mend="all three need the same axes",
         )
     return apply(_ADD_ALONG, node, amounts, places, axis=number)
+
+
+# -- gradients that are few rows ---------------------------------------------------------------------------
+
+
+class Look(NamedTuple):
+    """One look-up's gradient: ``values`` (n, …) are to be added to the rows ``indices`` (n,) of zeros."""
+
+    values: Node
+    indices: Node
+
+
+def looks_of(gradient: Node) -> list[Look] | None:
+    """The look-ups whose gradients ``gradient`` is the sum of, each times what it is multiplied by.
+
+    None if it is anything but sums of rows added to zeros (what the derivative of take along the first
+    axis is), times factors that are the same for all rows.
+    """
+    looks: list[Look] = []
+    pending: list[tuple[Node, tuple[tuple[Node, Node], ...]]] = [(gradient, ())]
+    while pending:
+        term, way = pending.pop()
+        if isinstance(term.op, Add) and term.inputs[0].shape == term.inputs[1].shape:
+            pending += [(child, way) for child in reversed(term.inputs)]
+        elif isinstance(term.op, Scatter) and term.attributes["axis"] == 0:
+            values, indices = term.inputs
+            values = reshape(values, (indices.size, *term.shape[1:]))
+            for scaled, operand in reversed(way):
+                factors = [values if child is operand else child for child in scaled.inputs]
+                values = apply(scaled.op, *factors)
+            looks.append(Look(values, reshape(indices, -1)))
+        elif (scaled_rows := _scaled_rows(term)) is not None:
+            pending.append((scaled_rows, (*way, (term, scaled_rows))))
+        else:
+            return None
+    return looks
+
+
+def _scaled_rows(term: Node) -> Node | None:
+    """The operand that a product with factors alike for all rows, or a negation, scales."""
+    if not isinstance(term.op, Multiply | Negative):
+        return None
+    whole = [child for child in term.inputs if child.shape == term.shape]
+    even = [child for child in term.inputs if child.ndim < term.ndim or child.shape[:1] == (1,)]
+    return whole[0] if len(whole) == 1 and len(whole) + len(even) == len(term.inputs) else None
+
+
+def gathered(looks: Sequence[Look], length: int) -> tuple[Node, Node, Node]:
+    """The sum for each distinct row, at the place that names it first: (sums, indices, first places).
+
+    The other places hold zeros.  ``length`` is how many rows the table has.
+    """
+    indices = looks[0].indices
+    if len(looks) > 1:
+        indices = concat([cast(look.indices, int64) for look in looks])
+    first = first_places(indices, length)
+    sums, start = None, 0
+    for look in looks:
+        stop = start + look.indices.size
+        slots = slice_axis(first, 0, start, stop)
+        sums = (
+            scatter(look.values, slots, 0, first.size) if sums is None else add_rows(sums, look.values, slots)
+        )
+        start = stop
+    assert sums is not None
+    return sums, indices, first
 
 
 for _function in (first_places, put_rows, add_rows, add_along_axis):

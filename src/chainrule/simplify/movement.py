@@ -5,6 +5,8 @@ Broadcasts float up: what is computed on stretched copies is computed once and s
 
 from __future__ import annotations
 
+import math
+
 from .. import ops
 from ..graph import Node, Shape, apply
 from ..ops import broadcast_to, permute_dims, reshape
@@ -24,6 +26,16 @@ def _moves_only_ones(root: Node, x: Node) -> Node | None:
     """A transposition of axes of length 1 leaves all elements where they are."""
     kept = [axis for axis in root.attributes["axes"] if x.shape[axis] != 1]
     return reshape(x, root.shape) if kept == sorted(kept) else None
+
+
+def _blocks_exchanged(root: Node, t: Node, y: Node, x: Node) -> Node | None:
+    """Axes merged into a matrix's two, exchanged and taken apart again: the blocks of axes, exchanged."""
+    if y.ndim != 2 or t.attributes["axes"] != (1, 0) or root.ndim != x.ndim:
+        return None
+    for cut in range(1, x.ndim):
+        if root.shape == (*x.shape[cut:], *x.shape[:cut]) and math.prod(x.shape[:cut]) == y.shape[0]:
+            return permute_dims(x, (*range(cut, x.ndim), *range(cut)))
+    return None
 
 
 def _one_number(found: Node) -> bool:
@@ -171,6 +183,11 @@ MOVEMENT: list[Rule] = [
         "a permutation of a permutation is one",
         pattern("permute_dims", pattern("permute_dims", "x", name="y")),
         _permuted_twice,
+    ),
+    exact(
+        "axes merged, exchanged and taken apart are axes exchanged",
+        pattern("reshape", pattern("permute_dims", pattern("reshape", "x", name="y"), name="t")),
+        _blocks_exchanged,
     ),
     exact("a permutation of axes of length 1 is a reshape", pattern("permute_dims", "x"), _moves_only_ones),
     exact(

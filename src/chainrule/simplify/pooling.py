@@ -129,18 +129,9 @@ def _by_input(root: Node, t: Node, s: Node, r: Node, w: Node) -> Node | None:
     if s.shape != (*root.shape[:-2], places.length, size, channels):
         return None
     rows = _rows_read(places, length, size, stride, dilation)
-    values = _outer(places.values, 2) * _filters(w, (features, size, channels))
+    values = _outer(places.values, 2) * reshape(w, (features, size, channels))
     added = scatter(values, rows, 0, places.batch * length)
     return reshape(added, root.shape)
-
-
-def _filters(w: Node, shape: tuple[int, int, int]) -> Node:
-    """The matrix (f, k · c) as (f, k, c): the weight itself turned, where that is what it is."""
-    if key(w) == "permute_dims" and key(matrix := w.inputs[0]) == "reshape":
-        weight = matrix.inputs[0]
-        if weight.shape == (shape[1], shape[2], shape[0]):
-            return permute_dims(weight, (2, 0, 1))
-    return reshape(w, shape)
 
 
 def _by_rows(r: Node, y: Node) -> Node | None:

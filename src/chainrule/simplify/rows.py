@@ -21,62 +21,14 @@ import numpy as np
 from .. import ops
 from ..dtypes import float64, int32, is_float
 from ..graph import Node, Variable, constant, consumers, derived_from, rebuilt, topological, variable
-from ..ops import add_rows, first_places, put_rows, reshape, slice_axis, take
-from ..ops.indexing import scatter
+from ..ops import add_rows, put_rows, reshape, take
+from ..ops.rows import Look, gathered, looks_of
 from ..rewrite import Journal, Rule, RuleSet, anything, rewrite
 from .algebra import EXACT, FOLDING
 from .language import GRAPH, a_constant, is_elementwise, key, number, pattern, rules_of
 from .movement import MOVEMENT
 
 Updates = Mapping[Variable, Node]
-
-
-# -- gradients that are few rows ---------------------------------------------------------------------------
-
-
-class Look(NamedTuple):
-    """One look-up's gradient: ``values`` (n, …) belong to the rows ``indices`` (n,)."""
-
-    values: Node
-    indices: Node
-
-
-def looks_of(found: Node) -> list[Look] | None:
-    """The look-ups whose scatter into zeros, along the first axis, ``found`` is the sum of."""
-    looks: list[Look] = []
-    pending = [found]
-    while pending:
-        term = pending.pop()
-        if key(term) == "add" and term.inputs[0].shape == term.inputs[1].shape:
-            pending += term.inputs[::-1]
-        elif key(term) == "scatter_add" and term.attributes["axis"] == 0:
-            values, indices = term.inputs
-            flat = (indices.size, *values.shape[indices.ndim :])
-            looks.append(Look(reshape(values, flat), reshape(indices, -1)))
-        else:
-            return None
-    return looks
-
-
-def gathered(looks: Sequence[Look], length: int) -> tuple[Node, Node, Node]:
-    """The sum for each distinct row, at the place that names it first: (sums, indices, first places).
-
-    The other places hold zeros.
-    """
-    indices = looks[0].indices
-    if len(looks) > 1:
-        indices = ops.concat([ops.astype(look.indices, np.int64) for look in looks])
-    first = first_places(indices, length)
-    sums, start = None, 0
-    for look in looks:
-        stop = start + look.indices.size
-        slots = slice_axis(first, 0, start, stop)
-        sums = (
-            scatter(look.values, slots, 0, first.size) if sums is None else add_rows(sums, look.values, slots)
-        )
-        start = stop
-    assert sums is not None
-    return sums, indices, first
 
 
 # -- what a row of an update depends on --------------------------------------------------------------------
