@@ -126,12 +126,22 @@ def some_places(x: Matrices, total: Scalar, at: Places) -> Uses:
     return [], [loops.store(c, x.place(at), total, where=loops.ne(i, j))]
 
 
+def decayed(x: Matrices, total: Scalar, at: Places) -> Uses:
+    """A factor that is the same everywhere and long to compute, and one that only seems to be."""
+    step, c = x.buffer("step", 1), x.buffer("c", x.size, "variable")
+    factor = loops.exp(loops.log(loops.add(loops.load(step, 0), loops.constant(12.0, x.dtype))))
+    own = loops.exp(loops.mul(loops.load(c, x.place(at)), loops.constant(0.0, x.dtype)))
+    whole = loops.round_(factor)  # exp and log may be off by a little
+    return [], [loops.store(c, x.place(at), loops.add(loops.mul(total, whole), own))]
+
+
 USES = {
     "store": store,
     "turned": store_turned,
     "ramp": bias_and_ramp,
     "momentum": momentum,
     "some": some_places,
+    "decayed": decayed,
 }
 
 

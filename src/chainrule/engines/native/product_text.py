@@ -12,12 +12,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from math import prod
 
-from ...loops.ir import Buffer
+from ...loops.ir import Buffer, Kernel
 from .emit import emit_kernel, kernel_buffers
 from .product_copy import Copy, NarrowCopy
 from .product_form import Form, Operand
 from .product_sums import NarrowSums, Sums
-from .product_uses import Uses, plain_store, streams, strides, uses_of
+from .product_uses import Uses, fixed_values, fixing, plain_store, streams, strides, uses_of
 from .product_writer import Writer
 
 _ROUNDS = 2
@@ -62,6 +62,7 @@ class _Walk:
         calm = self.turns == 1 and self.grid.stretch > 0  # time to ask for memory ahead
         self.asked = streams(form) if calm else []
         self.rounds = self.rounds_ahead() if calm else 0
+        self.fixed = fixed_values(form)
         self.pieces: dict[str, str] = {}
         v, lanes = f"<{self.grid.lanes} x {self._element}>", self.grid.lanes
         self.declared = {
@@ -103,7 +104,7 @@ class _Walk:
         """The functions for panels of so many columns."""
         form, grid = self.form, self.grid
         whole, slim = columns == grid.columns, grid.narrow(columns, form.a.runs[-1])
-        uses = uses_of(form, columns)
+        uses = uses_of(form, columns, self.fixed)
         self.include(emit_kernel(uses.kernel, form.target, f"uses_{columns}"))
         places = [strides(form, offset) for _, offset in self.asked]
         fetches = [place[2] for place in places if place is not None] + [form.b.runs[-1]] * self.rounds
@@ -167,14 +168,26 @@ class _Walk:
         for number, buffer in enumerate(self.buffers):
             p = w.pointer("%args", 1 + number, "ptr")
             self.pointers[buffer] = w.get(f"load ptr, ptr {p}, align 8")
-        flag = w.get("load ptr, ptr %args, align 8")
+        if self.fixed:
+            w.do(f"%fixed = alloca [{len(self.fixed)} x i64], align 64")
+            for number, buffer in enumerate(self.fixed.values()):
+                self.pointers[buffer] = w.pointer("%fixed", number, "i64")
+            kernel = fixing(self.fixed)
+            self.include(emit_kernel(kernel, form.target, "fix"))
+            self.arguments("%arguments", kernel, {})
+            w.do("call void @fix(ptr %arguments, i64 0, i64 1)")
         for panel in panels:
-            inside = kernel_buffers(panel.uses.kernel)
-            w.do(f"{panel.arguments} = alloca [{1 + len(inside)} x ptr], align 8")
             own = {panel.uses.block: "%blocks", panel.uses.places: "%places"}
-            for number, pointer in enumerate([flag, *[own.get(b) or self.pointers[b] for b in inside]]):
-                p = w.pointer(panel.arguments, number, "ptr")
-                w.do(f"store ptr {pointer}, ptr {p}, align 8")
+            self.arguments(panel.arguments, panel.uses.kernel, own)
+
+    def arguments(self, name: str, kernel: Kernel, own: dict[Buffer, str]) -> None:
+        """The pointers that an inner kernel is called with."""
+        w, pointers = self.w, self.pointers | own
+        flag = w.get("load ptr, ptr %args, align 8")
+        inside = [flag, *[pointers[buffer] for buffer in kernel_buffers(kernel)]]
+        w.do(f"{name} = alloca [{len(inside)} x ptr], align 8")
+        for number, pointer in enumerate(inside):
+            w.do(f"store ptr {pointer}, ptr {w.pointer(name, number, 'ptr')}, align 8")
 
     def decode(self, number: str) -> tuple[_Tile, str]:
         """The place of a tile, and the number of the panel's copy that it needs."""

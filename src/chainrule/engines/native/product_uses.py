@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...dtypes import int64
-from ...loops import index, load, loop, roots, scalar, walk, within
-from ...loops.ir import Axis, Buffer, Kernel, Let, Scalar, Statement, Store
+from ...loops import index, load, loop, roots, scalar, store, walk, within
+from ...loops.ir import ELEMENTARY, Axis, Buffer, Kernel, Let, Scalar, Statement, Store
 from .product_form import Form, affine
 from .renaming import Renaming
 
@@ -24,8 +25,8 @@ class Uses:
     places: Buffer
 
 
-def uses_of(form: Form, columns: int) -> Uses:
-    """The statements behind the sum, for a panel of ``columns``."""
+def uses_of(form: Form, columns: int, fixed: Mapping[Scalar, Buffer]) -> Uses:
+    """The statements behind the sum, for a panel of ``columns``; what is ``fixed`` is read from there."""
     grid, m, n = form.grid, form.m, form.n
     block = Buffer("block", grid.rows * grid.columns, form.dtype)
     places = Buffer("places", 2 + len(form.outer), int64, "input")
@@ -35,7 +36,8 @@ def uses_of(form: Form, columns: int) -> Uses:
         return within(load(places, number), 0, high)
 
     first = place(0, n.extent - columns + 1)
-    leaves = {index.of(n): index.add(first, index.of(j))}
+    leaves = {value: load(buffer, 0) for value, buffer in fixed.items()}
+    leaves[index.of(n)] = index.add(first, index.of(j))
     for number, axis in enumerate(form.outer):
         leaves[index.of(axis)] = place(2 + number, axis.extent)
     row = index.add(index.of(m), index.scale(place(1, m.extent), -1))
@@ -64,13 +66,36 @@ def _by_column(form: Form) -> tuple[list[Let], list[Let | Store]]:
     return outside, inside
 
 
+def fixed_values(form: Form) -> dict[Scalar, Buffer]:
+    """What is long to compute and the same at every place, and the buffers to keep it in for one run."""
+    written = {s.buffer for s in form.uses if isinstance(s, Store)}
+    values = [root for statement in (*form.lets, *form.uses) for root in roots(statement)]
+    fixed, long = set[Scalar](), set[Scalar]()
+    tops = dict.fromkeys(values)
+    for value in walk(values):  # operands come first
+        if long.intersection(value.args) or value.op in ELEMENTARY:
+            long.add(value)
+        moves = value.op in ("axis", "local") or (value.op == "load" and value.payload in written)
+        if not moves and fixed.issuperset(value.args):
+            fixed.add(value)
+        else:
+            tops.update(dict.fromkeys(value.args))
+    kept = [value for value in tops if value in fixed and value in long]
+    return {value: Buffer(f"fixed {number}", 1, value.dtype) for number, value in enumerate(kept)}
+
+
+def fixing(fixed: Mapping[Scalar, Buffer]) -> Kernel:
+    """The kernel that computes what is fixed."""
+    return Kernel("fixed", None, tuple([store(buffer, 0, value) for value, buffer in fixed.items()]))
+
+
 def plain_store(form: Form) -> Store | None:
     """The one statement that stores the sums as they are, row by row; None where there is more to do."""
-    if len(form.uses) != 1 or not isinstance(store := form.uses[0], Store) or store.where is not None:
+    if len(form.uses) != 1 or not isinstance(last := form.uses[0], Store) or last.where is not None:
         return None
-    offset = affine(store.offset)
-    sums = store.value.op == "local" and store.value.payload is form.total
-    return store if sums and offset is not None and offset.get(form.n) == 1 else None
+    offset = affine(last.offset)
+    sums = last.value.op == "local" and last.value.payload is form.total
+    return last if sums and offset is not None and offset.get(form.n) == 1 else None
 
 
 def strides(form: Form, offset: Scalar) -> tuple[int, list[int], int, int] | None:
