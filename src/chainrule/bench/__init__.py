@@ -1,11 +1,11 @@
 """Six workloads, the same in other frameworks, and what a training step of each costs.
 
 May import: train, models, optim, nn, tasks' tables and below.
-Start reading at ``workloads.py``, then ``measure.py``; the peers need none of this library.
+Start reading at ``workloads.py``, then ``measuring.py``; the peers need none of this library.
 """
 
-from .machine import cores, machine, processor
-from .measure import PEERS, Figure, Plan, Way, measure, own
+from .hardware import cores, machine, processor
+from .measuring import PEERS, Figure, Plan, Way, measure, own
 from .results import Results, check_page, write_page
 from .roofline import Machine, Work, probe, work
 from .workloads import WORKLOADS, Workload, workload_named

@@ -11,8 +11,8 @@ from typing import Any
 from ..data.files import write_atomically
 from ..errors import DataError
 from ..tasks import Table
-from .machine import machine
-from .measure import Figure
+from .hardware import machine
+from .measuring import Figure
 from .roofline import Machine, Work
 from .workloads import WORKLOADS
 
@@ -98,7 +98,7 @@ class Results:
             figure.way,
             figure.threads,
             microseconds(figure.step),
-            f"{self.ratio(figure):.2f}",
+            "—" if math.isnan(self.ratio(figure)) else f"{self.ratio(figure):.2f}",
             f"{self.share(figure):.0%}",
             f"{figure.cold:.2f}",
             f"{figure.warm:.2f}",
@@ -138,8 +138,8 @@ class Results:
     def _cell(self, figure: Figure | None) -> str:
         if figure is None or figure.problem:
             return "—"
-        text = microseconds(figure.step)
-        return text if figure.way == self.own else f"{text} ({self.ratio(figure):.1f}×)"
+        text, ratio = microseconds(figure.step), self.ratio(figure)
+        return text if figure.way == self.own or math.isnan(ratio) else f"{text} ({ratio:.1f}×)"
 
     # -- as a page ---------------------------------------------------------------------------------
 
@@ -176,7 +176,9 @@ def _flush(rows: list[tuple[Any, ...]], numbers: range) -> tuple[tuple[Any, ...]
 def _markdown_table(table: Table) -> str:
     lines = ["| " + " | ".join(table.header) + " |", "|" + "---|" * len(table.header)]
     lines += [
-        "| " + " | ".join("" if cell is None else str(cell).strip() for cell in row) + " |"
+        "| "
+        + " | ".join("" if cell is None else str(cell).strip().replace("|", "\\|") for cell in row)
+        + " |"
         for row in table.rows
     ]
     return f"**{table.title}**\n\n" + "\n".join(lines)

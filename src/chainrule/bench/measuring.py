@@ -58,9 +58,12 @@ class Way:
     """The networks that it is for, all where this is empty."""
 
 
+PEERS_SCRIPT = Path(__file__).parent / "peers" / "serving.py"
+"""What a peer's interpreter runs, followed by the name of its file."""
+
+
 def _peer(framework: str, kind: str, only: tuple[str, ...] = ()) -> Way:
-    script = Path(__file__).parent / "peers" / "serving.py"
-    return Way(f"{framework} {kind}", framework, kind, (str(script), f"with_{framework}"), only)
+    return Way(f"{framework} {kind}", framework, kind, (str(PEERS_SCRIPT), f"with_{framework}"), only)
 
 
 PEERS: tuple[Way, ...] = (
@@ -109,6 +112,7 @@ class Process:
                 encoding="utf-8",
             )
         except OSError as error:
+            self._complaints.close()
             raise Unavailable(f"{python} cannot be started: {error.strerror or error}") from None
 
     def ask(self, do: str, **more: Any) -> dict[str, Any]:
