@@ -1,0 +1,55 @@
+"""A kernel to LLVM text: ``void @name(ptr args, i64 lo, i64 hi)`` runs the places lo ≤ i < hi of its axis.
+
+``args`` points to pointers: first to the failure flag (an int64), then one to each buffer in the order
+of :func:`kernel_buffers`.  A kernel without an axis is called with 0 and 1.  The text holds no address
+and no name of a buffer, so kernels that are alike share one function.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from ...loops.ir import Buffer, Kernel, Loop, Program
+from ...loops.text import canonical
+from .emit_facts import Facts
+from .emit_nests import Nests
+from .emit_plan import Planner
+from .target import Target
+
+
+def kernel_buffers(kernel: Kernel) -> list[Buffer]:
+    """The buffers of a kernel in the order of their pointers: that of their first use."""
+    return Program((kernel,)).buffers()
+
+
+def function_name(kernel: Kernel) -> str:
+    """A name made of the kernel's content: kernels that are alike have one."""
+    return f"kernel_{blake2b(canonical(kernel).encode(), digest_size=12).hexdigest()}"
+
+
+def emit_kernel(kernel: Kernel, target: Target, name: str | None = None) -> str:
+    """The LLVM text of a kernel for one machine; the function is called ``name``, or by its content."""
+    axis = kernel.axis
+    outer = None if axis is None else Loop(axis, kernel.body)
+    body = kernel.body if outer is None else (outer,)
+    facts = Facts(body)
+    plan = Planner(target, facts).make(body)
+    buffers = kernel_buffers(kernel)
+    nests = Nests(target, facts, buffers, plan)
+    if outer is None:
+        nests.body(body)
+    elif outer.axis.extent:
+        nests.range(outer, "%lo", "%hi", None)
+    return _function(name or function_name(kernel), nests, buffers)
+
+
+def _function(name: str, nests: Nests, buffers: list[Buffer]) -> str:
+    lines = [f"define void @{name}(ptr %args, i64 %lo, i64 %hi) nounwind {{", "entry:"]
+    lines += nests.allocations
+    lines.append("%flag = load ptr, ptr %args")
+    for number in range(len(buffers)):
+        lines.append(f"%q{number} = getelementptr ptr, ptr %args, i64 {number + 1}")
+        lines.append(f"%b{number} = load ptr, ptr %q{number}")
+    lines += nests.levels[0].lines
+    lines += ["ret void", "}", *nests.declared, ""]
+    return "\n".join(lines)
