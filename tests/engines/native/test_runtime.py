@@ -19,6 +19,7 @@ from llvmlite import binding
 from numpy.typing import NDArray
 
 from chainrule.engines.native import driver
+from chainrule.engines.native.jit import compile_functions
 from chainrule.engines.native.runtime import Machine, Record, share
 from chainrule.engines.native.team import TEAM, available_threads, system
 from chainrule.errors import ArgumentError, ChainruleError, OutOfMemoryError
@@ -82,20 +83,7 @@ end:
 
 @cache
 def kernel(name: str) -> int:
-    text = {"mix": MIX, "count": COUNT}[name]
-    return _compiled(name, text)
-
-
-_kept: list[Any] = []
-
-
-def _compiled(name: str, text: str) -> int:
-    driver.functions()  # the machine's code generator is ready
-    machine = binding.Target.from_default_triple().create_target_machine(jit=True)
-    engine = binding.create_mcjit_compiler(binding.parse_assembly(text), machine)
-    engine.finalize_object()
-    _kept.append(engine)
-    return int(engine.get_function_address(name))
+    return compile_functions({name: {"mix": MIX, "count": COUNT}[name]})[name]
 
 
 def words(*values: int, size: int = 65) -> NDArray[np.int64]:

@@ -15,9 +15,9 @@ sleeper is woken matters for speed alone.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
-from llvmlite import binding
+from . import jit
+from .target import host
 
 LINE = 16
 """Words between what one thread writes and what another does: 128 bytes, two cache lines or a long one."""
@@ -439,21 +439,5 @@ return:
 
 @cache
 def functions() -> dict[str, int]:
-    """The addresses of the driver's functions, compiled once a process."""
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    triple = binding.get_process_triple()
-    machine = binding.Target.from_triple(triple).create_target_machine(opt=2, jit=True)
-    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
-    _kept.append(engine)
-    found = {}
-    for name, text in sources(triple).items():
-        module = binding.parse_assembly(text)
-        module.verify()
-        engine.add_module(module)
-        engine.finalize_object()
-        found[name] = engine.get_function_address(name)
-    return found
-
-
-_kept: list[Any] = []
+    """The addresses of the driver's functions, made once a process."""
+    return jit.compile_functions(sources(host().triple))

@@ -19,12 +19,12 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from llvmlite import binding
 from numpy.typing import NDArray
 
 from ...errors import ArgumentError
 from ...graph import aligned_empty
 from . import driver
+from .target import host
 
 Words = NDArray[np.int64]
 
@@ -44,7 +44,7 @@ _NAMES = {
 @cache
 def system() -> Words:
     """What the driver asks of the operating system, as the words that it reads."""
-    library, *names = _NAMES[driver.system_kind(binding.get_process_triple())]
+    library, *names = _NAMES[driver.system_kind(host().triple)]
     found = ctypes.CDLL(library)
     words = aligned_empty(driver.SYSTEM_WORDS, np.int64)
     words[[driver.SLEEP_FUNCTION, driver.WAKE_FUNCTION]] = [address_of(getattr(found, n)) for n in names]
