@@ -23,8 +23,8 @@ from .nesting import axes_of, looped, nested
 if TYPE_CHECKING:
     from .lowering import Lowering
 
-COLUMNS = 32
-"""Columns in a block of a row scatter: a pair of the widest vectors."""
+LANES, COLUMNS = 16, 64
+"""A block of columns has at least and at most so many: the lanes of one wide vector, and of four."""
 
 
 class Stage(NamedTuple):
@@ -49,23 +49,24 @@ def lay_rows_out(lowering: Lowering, values: Node) -> None:
 
 def by_rows(lowering: Lowering, name: str, rows: Sequence[int], after: Sequence[int], *stages: Stage) -> None:
     """A kernel that takes the rows one after another, for one block of columns at each place of its axis."""
-    block, last, column = None, [], []
+    block, lane = Axis("c", 1), Axis("d", 1)
     if after:
-        width = after[-1]
-        count = -(-width // COLUMNS)
-        block = Axis("c", count)
-        start = index.scale(loops.axis(block), COLUMNS)
-        limit = (
-            index.add(index.number(width), index.scale(start, -1)) if width % COLUMNS and count > 1 else None
-        )
-        lane = Axis("d", min(COLUMNS, width), limit)
-        last, column = [lane], [index.add(start, loops.axis(lane))]
+        width = _block(after[-1])
+        block, lane = Axis("c", after[-1] // width), Axis("d", width)
+    column = [index.add(index.scale(loops.axis(block), lane.extent), loops.axis(lane))] if after else []
     body: list[Statement] = []
     for stage in stages:
         over, wide = axes_of(rows), axes_of(after[:-1], len(rows))
         inner = stage.body([loops.axis(a) for a in over], [*[loops.axis(a) for a in wide], *column])
-        body += looped(over, looped([*wide, *last], inner), stage.ordered)
-    lowering.steps.append(nested(name, [block] if block else [], body))
+        body += looped(over, looped([*wide, lane], inner), stage.ordered)
+    lowering.steps.append(nested(name, [block], body))
+
+
+def _block(width: int) -> int:
+    """How many columns a block has: a share of the width that fills whole vectors best."""
+    most = min(max(width // 2, LANES), COLUMNS, width)  # two blocks at least, to be shared out
+    shares = [w for w in range(LANES, most + 1) if width % w == 0]
+    return min(shares, key=lambda w: (-(-w // LANES) * LANES / w, -w), default=width)
 
 
 def first_places(lowering: Lowering, which: Node, length: int) -> tuple[Buffer, Buffer]:
