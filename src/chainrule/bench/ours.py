@@ -1,44 +1,70 @@
 """The measuring process of this library's own side: ``python -m chainrule.bench.ours``.
 
-A trainer here is the public way to train, ``chainrule.train.TrainingStep``, on the engine that the
-specification names as its kind.
+A trainer here is the public way to train, a ``chainrule.train.TrainingStep`` in an ``EpochLoop``, on the
+engine that the specification names as its kind.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..graph import Array
-from ..train import TrainingStep
+from ..train import EpochLoop, TrainingStep
 from ..version import __version__
 from .peers.serving import Spec, Trainer, serve, without_dropout
 from .workloads import Workload
 
 
-class Stepwise:
-    """One call of a training step for each batch."""
+class Rows:
+    """Examples that every epoch visits in the same given order."""
+
+    def __init__(self, arrays: Sequence[Array], order: NDArray[np.int32]) -> None:
+        self.arrays = tuple(arrays)
+        self.order = order.ravel().astype(np.int64)
+        self.examples, self.size = order.size, order.shape[1]
+
+    def permutation(self, epoch: int) -> NDArray[np.int64]:
+        return self.order
+
+    def gather(self, arrays: Any, rows: Any) -> Any:
+        return tuple([array[rows] for array in arrays])
+
+
+class Epochs:
+    """Epochs as ``chainrule train`` runs them: many steps a call, batches gathered inside."""
 
     chunk = 1
 
     def __init__(self, spec: Spec) -> None:
         workload = Workload(**spec.workload)
         model = workload.model(spec.parameters)
-        optimizer = workload.new_optimizer(model)
-        self.step = TrainingStep(workload.loss(model), optimizer, engine=spec.kind)
-        self.data, self.order, self.at = spec.data, spec.order, 0
+        step = TrainingStep(workload.loss(model), workload.new_optimizer(model), engine=spec.kind)
+        self.loop = EpochLoop(step, Rows(spec.data, spec.order))
+        self.loop.begin(0)
+        self.at = 0
 
-    def run(self, steps: int) -> list[float]:
-        found = []
+    def run(self, steps: int) -> None:
+        while steps:
+            count = min(steps, self.loop.whole - self.at)
+            self.loop.run(count)
+            steps, self.at = steps - count, self.at + count
+            if self.at == self.loop.whole:
+                self.loop.begin(0)
+                self.at = 0
+
+    def losses(self, steps: int) -> list[float]:
+        found, before = [], 0.0
         for _ in range(steps):
-            rows = self.order[self.at]
-            found.append(self.step(tuple([array[rows] for array in self.data])))
-            self.at = (self.at + 1) % len(self.order)
+            self.loop.run(1)
+            found.append((self.loop.loss_sum - before) / self.loop.data.size)
+            before = self.loop.loss_sum
         return found
-
-    def losses(self, result: Any) -> list[float]:
-        return list(result)
 
 
 def first_losses(workload: Workload, parameters: list[Array], steps: int) -> list[float]:
@@ -58,7 +84,7 @@ def choices(spec: Spec) -> list[str]:
 
 
 def trainer(spec: Spec) -> Trainer:
-    return Stepwise(spec)
+    return Epochs(spec)
 
 
 if __name__ == "__main__":

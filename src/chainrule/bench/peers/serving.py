@@ -86,10 +86,10 @@ class Trainer(Protocol):
     """``run`` does a multiple of so many steps."""
 
     def run(self, steps: int) -> Any:
-        """Train on the next ``steps`` batches and wait until that is done; whatever holds their losses."""
+        """Train on the next ``steps`` batches and wait until that is done."""
 
-    def losses(self, result: Any) -> list[float]:
-        """The losses, step by step, of what ``run`` gave."""
+    def losses(self, steps: int) -> list[float]:
+        """Train on the first ``steps`` batches; the loss of each."""
 
 
 class Framework(Protocol):
@@ -154,8 +154,7 @@ class _Server:
     def losses(self, message: dict[str, Any]) -> dict[str, Any]:
         self.spec.workload["sizes"] = without_dropout(self.spec.sizes)
         self.spec.order = self.spec.order[: message["steps"]]
-        trainer = self.framework.trainer(self.spec)
-        return {"losses": trainer.losses(trainer.run(len(self.spec.order)))}
+        return {"losses": self.framework.trainer(self.spec).losses(len(self.spec.order))}
 
     def tune(self, message: dict[str, Any]) -> dict[str, Any]:
         best = {}

@@ -154,8 +154,8 @@ class Step(_OnDevice):
         self.wait(self.carry)
         return found
 
-    def losses(self, result: Any) -> list[float]:
-        return [float(loss) for loss in result]
+    def losses(self, steps: int) -> list[float]:
+        return [float(loss) for loss in self.run(steps)]
 
 
 class Scan(_OnDevice):
@@ -181,8 +181,8 @@ class Scan(_OnDevice):
         self.wait(self.carry)
         return found
 
-    def losses(self, result: Any) -> list[float]:
-        return [float(loss) for losses in result for loss in losses]
+    def losses(self, steps: int) -> list[float]:
+        return [float(loss) for losses in self.run(steps) for loss in losses]
 
 
 def sgd(p: Any, g: Any, state: Any, count: Any, *, learning_rate: float) -> Any:

@@ -114,8 +114,8 @@ class Step:
             self.at = (self.at + 1) % len(self.rows)
         return found
 
-    def losses(self, result: Any) -> list[float]:
-        return [float(loss) for loss in result]
+    def losses(self, steps: int) -> list[float]:
+        return [float(loss) for loss in self.run(steps)]
 
 
 def sgd(p: Any, g: Any, state: Any, count: Any, *, learning_rate: float) -> Any:

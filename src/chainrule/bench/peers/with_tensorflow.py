@@ -109,8 +109,8 @@ class Step:
         found[-1].numpy()
         return found
 
-    def losses(self, result: Any) -> list[float]:
-        return [float(loss) for loss in result]
+    def losses(self, steps: int) -> list[float]:
+        return [float(loss) for loss in self.run(steps)]
 
 
 def sgd(p: Any, g: Any, state: Any, count: Any, *, learning_rate: float) -> None:

@@ -126,8 +126,8 @@ class _Stepwise:
             self.at = (self.at + 1) % len(self.rows)
         return found
 
-    def losses(self, result: Any) -> list[float]:
-        return [float(loss) for loss in result]
+    def losses(self, steps: int) -> list[float]:
+        return [float(loss) for loss in self.run(steps)]
 
 
 class Eager(_Stepwise):
