@@ -248,14 +248,16 @@ class _Meeting:
         """The two equations into which the multiples of ``g`` split one, if the rest is close enough."""
         big = [{t: c for t, c in side.terms.items() if c % g == 0} for side in (left, right)]
         small = [{t: c for t, c in side.terms.items() if c % g} for side in (left, right)]
+        if not any(big):
+            return
         shift = left.constant - right.constant
-        for rest in (shift % g, shift % g - g):
-            if not any(big) or (rest == 0 and not any(small)):
-                continue  # nothing would be split off
-            one, two = Linear(rest, small[0]), Linear(0, small[1])
-            (a, b), (c, d) = self.range(one, 0), self.range(two, 1)
-            if b - c < g and d - a < g:
-                yield [(one, two), (Linear((shift - rest) // g * g, big[0]), Linear(0, big[1]))]
+        (a, b), (c, d) = self.range(Linear(0, small[0]), 0), self.range(Linear(0, small[1]), 1)
+        # How much of the difference of the constants goes to the small side: what keeps it within g.
+        least = d - a - g + 1
+        for rest in range(least + (shift - least) % g, g + c - b, g):
+            if rest or any(small):  # else nothing is split off
+                one, two = Linear(rest, small[0]), Linear(0, small[1])
+                yield [(one, two), (Linear(shift - rest, big[0]), Linear(0, big[1]))]
 
     def pin(self) -> None:
         """Terms that an equation sets equal to themselves; quotients and remainders pin their operand."""
