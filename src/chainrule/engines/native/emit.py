@@ -12,6 +12,7 @@ from hashlib import blake2b
 from ...loops.ir import Buffer, Kernel, Loop, Program
 from ...loops.text import canonical
 from .emit_facts import Facts
+from .emit_functions import expanded
 from .emit_nests import Nests
 from .emit_plan import Planner
 from .target import Target
@@ -30,8 +31,9 @@ def function_name(kernel: Kernel) -> str:
 def emit_kernel(kernel: Kernel, target: Target, name: str | None = None) -> str:
     """The LLVM text of a kernel for one machine; the function is called ``name``, or by its content."""
     axis = kernel.axis
-    outer = None if axis is None else Loop(axis, kernel.body)
-    body = kernel.body if outer is None else (outer,)
+    body = expanded(kernel.body, target.has_fma)
+    outer = None if axis is None else Loop(axis, body)
+    body = body if outer is None else (outer,)
     facts = Facts(body)
     plan = Planner(target, facts).make(body)
     buffers = kernel_buffers(kernel)

@@ -12,14 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil, inf, prod
 
-from ...dtypes import bool_, float32, int64
+from ...dtypes import bool_, int64
 from ...loops.ir import Accumulate, Axis, Loop, Reduce, Scalar, Statement, Store, roots, statements
 from .emit_facts import Facts
+from .emit_functions import FUNCTIONS
 from .target import Target
 
-FUNCTIONS = frozenset(
-    ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf", "sin", "cos", "pow", "atan2")
-)
 _FREE = frozenset(("constant", "axis", "affine", "local", "within", "bitcast"))
 _UNITS = {"div": 8.0, "sqrt": 10.0, "mod": 6.0, "floordiv": 6.0}
 GATHERED = 1.5
@@ -161,7 +159,7 @@ class Planner:
             if s.op == "load":
                 total += self._access(s.args[0], lane, width)
             elif s.op in FUNCTIONS:
-                total += 24.0 if s.dtype is float32 else 24.0 * (width if wide else 1)
+                total += 24.0 * (width if wide else 1)  # a call for each lane
             elif s.op in ("mod", "floordiv") and wide:
                 total += 12.0 * width
             else:
