@@ -13,6 +13,7 @@ from typing import Any, Generic, NamedTuple, ParamSpec, Protocol, overload
 
 import numpy as np
 
+from .engines.native import Native
 from .engines.stepper import Stepper
 from .errors import ArgumentError
 from .graph import (
@@ -52,7 +53,7 @@ class Engine(Protocol):
         """``finite``: a pass raises ``StepNotFinite`` where an output or a new value is NaN or infinite."""
 
 
-ENGINES: dict[str, Engine] = {"stepper": Stepper}
+ENGINES: dict[str, Engine] = {"stepper": Stepper, "native": Native}
 DEFAULT_ENGINE = "stepper"
 
 

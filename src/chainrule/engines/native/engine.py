@@ -1,0 +1,237 @@
+"""The engine: a graph becomes a loop program, machine code and a machine that runs it.
+
+The passes stand in :func:`prepare`, in order.  Nothing here knows an op.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import numpy as np
+
+from ...errors import EngineError
+from ...graph import Array, Environment, Node, Variable, aligned_empty, leaf_value, lease
+from ...loops import Buffer, Call, Program
+from ...rewrite import Journal
+from ...simplify import simplify
+from ..stepper import StepNotFinite, Stepper, require_finite
+from . import emit, jit, products
+from .explain import explain, form_of
+from .fuse import fuse
+from .in_place import in_place
+from .lowering import Lowered, lower
+from .memory import Plan, plan
+from .phases import Part, partition, schedule
+from .runtime import Machine, Record
+from .target import Target, host
+from .team import available_threads
+
+
+class Native:
+    """A graph compiled to machine code: outputs, and updates of variables made in place."""
+
+    def __init__(
+        self,
+        outputs: Sequence[Node],
+        updates: Mapping[Variable, Node] | None = None,
+        *,
+        finite: bool = False,
+        threads: int | None = None,
+    ) -> None:
+        self._stepper = partial(Stepper, outputs, updates, finite=finite)
+        self._stepper()  # refuses what does not fit, as every engine does
+        self._finite = finite
+        self._outputs = [(node.shape, node.dtype) for node in outputs]
+        self._variables = list(updates or {})
+        self.journal, self.lowered, self.parts, self.plan = prepare(outputs, updates or {})
+        self._build(threads or available_threads(), host())
+        self._lease = lease(self._variables)
+        self._undoes = finite or bool(self.lowered.calls)
+        updated = set(self._variables)
+        self._inputs = [
+            (leaf, buffer)
+            for leaf, buffer in self.lowered.leaves.items()
+            if buffer in self._slots and buffer.role != "constant" and leaf not in updated
+        ]
+
+    # ── building ──────────────────────────────────────────────────────────────────────────────────
+
+    def _build(self, threads: int, target: Target) -> None:
+        program = Program(tuple([part.step for part in self.parts]))
+        buffers = program.buffers()
+        self._slots = {buffer: slot for slot, buffer in enumerate(buffers)}
+        self.arena = aligned_empty(self.plan.size, np.uint8)
+        self._memory = {buffer: self._place(buffer) for buffer in buffers}
+        self._reset()
+        texts: dict[str, str] = {}
+        self._forms: list[str] = []
+        chosen = [self._code(part, texts, target) for part in self.parts]
+        addresses = jit.compile_functions(texts, target)
+        records = [
+            self._record(part, name, tiles, addresses)
+            for part, (name, tiles) in zip(self.parts, chosen, strict=True)
+        ]
+        self.machine = Machine(records, [_address(self._memory[b]) for b in buffers], threads)
+
+    def _place(self, buffer: Buffer) -> Array:
+        if buffer.role == "constant":
+            found = aligned_empty(buffer.size, buffer.dtype)
+            found[:] = buffer.content
+            return found
+        if buffer in self.plan.offsets:
+            start = self.plan.offsets[buffer]
+            return self.arena[start : start + buffer.size * buffer.dtype.itemsize].view(buffer.dtype)
+        if buffer.role in ("input", "variable", "output"):
+            return np.empty(0, buffer.dtype)  # pointed elsewhere by every run
+        return aligned_empty(buffer.size, buffer.dtype)
+
+    def _reset(self) -> None:
+        """Fill what is kept from run to run with what it must hold before the first one."""
+        for buffer, array in self._memory.items():
+            if buffer.role == "kept":
+                array.fill(buffer.fill)
+
+    def _code(self, part: Part, texts: dict[str, str], target: Target) -> tuple[str, int]:
+        """The name of a step's function and over how many places it runs; its text goes into ``texts``."""
+        kernel = part.step
+        if isinstance(kernel, Call):
+            self._forms.append("Python")
+            return "", 1
+        product = products.recognise(kernel, target)
+        if product is not None:
+            if product.name not in texts:
+                texts[product.name] = product.text()
+            self._forms.append(product.describe())
+            return product.name, product.tiles
+        self._forms.append(form_of(kernel))
+        name = emit.function_name(kernel)
+        if name not in texts:
+            texts[name] = emit.emit_kernel(kernel, target)
+        return name, part.extent
+
+    def _record(self, part: Part, name: str, extent: int, addresses: Mapping[str, int]) -> Record:
+        step = part.step
+        if isinstance(step, Call):
+            return Record(partial(self._call, step), serial=True, barrier=True)
+        slots = tuple([self._slots[buffer] for buffer in emit.kernel_buffers(step)])
+        return Record(addresses[name], slots, extent, 1, part.serial or step.axis is None, part.barrier)
+
+    def _call(self, step: Call) -> None:
+        values = [self._view(b).reshape(s) for b, s in zip(step.inputs, step.shapes, strict=True)]
+        self._view(step.output)[:] = step.function(*values).reshape(-1)
+
+    def _view(self, buffer: Buffer) -> Array:
+        return self._memory[buffer].reshape(-1) if buffer.size else np.empty(0, buffer.dtype)
+
+    def explain(self, *, whole: bool = False) -> str:
+        """What the engine made of the graph; ``whole`` adds the loop program itself."""
+        return explain(self.journal, self.parts, self.plan, self.machine.threads, self._forms, whole=whole)
+
+    # ── running ───────────────────────────────────────────────────────────────────────────────────
+
+    def run(self, environment: Environment) -> list[Array]:
+        """One pass: the outputs' values; then every update is made, or none if an error is raised."""
+        outputs = self._bind(environment)
+        self._advance(environment, 1, outputs)
+        return outputs
+
+    def run_steps(self, environment: Environment, steps: int) -> None:
+        """So many passes over the same inputs, in one native call.
+
+        An error leaves all as it was before the pass that it is of; Ctrl-C stops between two passes.
+        """
+        self._advance(environment, steps, self._bind(environment))
+
+    def _bind(self, environment: Environment) -> list[Array]:
+        """Point the inputs at what was fed, and the outputs at new arrays."""
+        for leaf, buffer in self._inputs:
+            self._point(buffer, np.ascontiguousarray(leaf_value(leaf, environment)))
+        outputs = [np.empty(shape, dtype) for shape, dtype in self._outputs]
+        for buffer, array in zip(self.lowered.outputs, outputs, strict=True):
+            if buffer in self._slots:
+                self._point(buffer, array)
+        return outputs
+
+    def _point(self, buffer: Buffer, array: Array) -> None:
+        self._memory[buffer] = array
+        self.machine.point(self._slots[buffer], _address(array))
+
+    def _advance(self, environment: Environment, steps: int, outputs: list[Array]) -> None:
+        while steps:
+            with self._lease as renewed:
+                for number in renewed:
+                    buffer = self.lowered.leaves.get(self._variables[number])
+                    if buffer in self._slots:
+                        self._point(buffer, self._lease.arrays[number])
+                done = self._try(steps, outputs)
+            if done == steps:
+                return
+            self._reset()
+            self._refused(environment, outputs)
+            steps -= done + 1
+
+    def _try(self, steps: int, outputs: list[Array]) -> int:
+        """Run ``steps``; how many were run before one was refused, which has left no trace."""
+        before = [array.copy() for array in self._lease.arrays] if self._undoes else []
+        try:
+            done = self.machine.run(steps)
+        except BaseException:
+            if self.lowered.calls:  # it may have come from the middle of a step
+                self._undo(before)
+                self.machine.run(self.machine.completed)
+            raise
+        if done < steps or self._is_finite(outputs):
+            return done
+        self._undo(before)
+        if steps == 1:
+            return 0
+        for number in range(steps):  # once more, to find the step; the bits are the same again
+            if not self._try(1, outputs):
+                return number
+        return steps
+
+    def _is_finite(self, outputs: list[Array]) -> bool:
+        if not self._finite:
+            return True
+        try:
+            require_finite(outputs, dict(zip(self._variables, self._lease.arrays, strict=True)))
+        except StepNotFinite:
+            return False
+        return True
+
+    def _undo(self, before: list[Array]) -> None:
+        for array, old in zip(self._lease.arrays, before, strict=True):
+            array[...] = old
+        self._reset()
+
+    def _refused(self, environment: Environment, outputs: list[Array]) -> None:
+        """A step was refused and nothing has changed: the stepper says why, and where."""
+        values = self._stepper().run(environment)
+        if not self._finite:
+            raise EngineError(
+                "the native engine refused a step that the stepper takes",
+                mend="this is a mistake of the library; until it is mended, run with engine='stepper'",
+            )
+        for output, value in zip(outputs, values, strict=True):  # finite in one rounding, not in the other
+            output[...] = value
+
+
+def _address(array: Array) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+def prepare(
+    outputs: Sequence[Node], updates: Mapping[Variable, Node]
+) -> tuple[Journal, Lowered, list[Part], Plan]:
+    """From the graph to steps in order and their memory: the passes, one after another."""
+    simplified = simplify(outputs, updates)
+    lowered = lower(simplified.outputs, simplified.updates)
+    program = lowered.program
+    for apply_pass in (
+        lambda program: in_place(program, lowered.updates),
+        lambda program: fuse(program, products.keeps),
+        schedule,
+    ):
+        program = apply_pass(program)
+    return simplified.journal, lowered, partition(program), plan(program)

@@ -1,0 +1,38 @@
+"""The native engine gives what the stepper gives, op by op and network by network."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.engines.native import Native
+from chainrule.engines.stepper import Stepper
+
+from ...ops.table import TABLE, Row
+
+CLOSE = {"float32": 2e-5, "float64": 1e-12}
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+def test_values_and_derivatives_are_the_steppers(row: Row) -> None:
+    rng = np.random.default_rng(11)
+    targets = []
+    for case in row.cases:
+        for dtype in row.dtypes:
+            samples = [o.sample(rng, s, dtype) for o, s in zip(row.operands, case.shapes, strict=True)]
+            leaves = [cr.variable(sample) for sample in samples]
+            targets.append(row.function(*leaves, **case.attributes))
+            if row.differentiable and targets[-1].dtype.kind == "f":
+                floats = [leaf for leaf in leaves if leaf.dtype.kind == "f"]
+                found = cr.gradients(cr.sum(targets[-1] * targets[-1]), floats)
+                targets += [gradient for gradient in found if gradient is not None]
+    wanted = Stepper(targets).run({})
+    for threads in (1, 3):
+        for node, a, b in zip(targets, Native(targets, threads=threads).run({}), wanted, strict=True):
+            assert a.dtype == b.dtype
+            if a.dtype.kind == "f":
+                close = CLOSE[a.dtype.name]
+                np.testing.assert_allclose(a, b, rtol=close, atol=close, err_msg=repr(node))
+            else:
+                np.testing.assert_array_equal(a, b, err_msg=repr(node))
