@@ -1,0 +1,85 @@
+"""Undoing: whatever was run, on inputs that may be written to afterwards, the state before is had again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from chainrule.engines.native.journal import Journal
+
+Array = NDArray[Any]
+
+
+def advance(state: list[Array], inputs: list[Array], steps: int) -> None:
+    """A step that rounds, and whose order matters."""
+    for _ in range(steps):
+        state[0] *= np.float32(1.1)
+        state[0] += inputs[0].sum()
+        state[1] += 1
+
+
+RUNS = st.lists(
+    st.tuples(
+        st.sampled_from(["one", "steady", "changed", "read-only"]),
+        st.integers(1, 4),
+        st.integers(1, 40),  # the size of the inputs: fewer and more bytes than the state has
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e9])
+@given(runs=RUNS, completed=st.integers(0, 3))
+@settings(deadline=None, max_examples=150)
+def test_undoing_and_running_again_leads_to_the_step_asked_for(
+    seconds: float, runs: list[tuple[str, int, int]], completed: int
+) -> None:
+    state = [np.ones(8, np.float32), np.zeros((), np.int64)]
+    journal = Journal(seconds)
+    whole = np.full(30, 0.5, np.float32)
+    wanted = state
+    for kind, steps, size in runs:
+        batch = np.full(size, size, np.float32)
+        inputs = [whole] if kind == "steady" else [batch]
+        if kind == "changed":  # by somebody else: copies of before are of no use
+            state[0] += 3
+            journal.clear()
+        batch.flags.writeable = kind != "read-only"
+        journal.begin(state, inputs, steps, steady=kind == "steady")
+        done = min(completed, steps - 1)
+        wanted = [array.copy() for array in state]
+        advance(wanted, inputs, done)
+        advance(state, inputs, steps)
+        last = [array.copy() for array in inputs]
+        if kind in ("one", "changed"):
+            batch[:] = -77  # after the run, its owner may use the memory again
+            inputs[0][:] = -77
+        inputs[0] = inputs[0] if kind == "steady" else last[0]
+    if runs[-1][0] in ("one", "changed"):
+        batch[:] = size  # but the last run is still going on when it fails
+    for entry in journal.undo(state, done):
+        advance(state, entry.inputs, entry.steps)
+    assert [array.tolist() for array in state] == [array.tolist() for array in wanted]
+    journal.begin(state, [whole], 2, steady=True)
+    advance(state, [whole], 2)
+    for entry in journal.undo(state, 0):
+        advance(state, entry.inputs, entry.steps)
+    assert [array.tolist() for array in state] == [array.tolist() for array in wanted]
+
+
+def test_little_is_copied() -> None:
+    state, data, journal = [np.zeros(100)], [np.ones(10_000)], Journal(1e9)
+    for _ in range(50):
+        journal.begin(state, data, 3, steady=True)
+    assert [entry.steps for entry in journal.undo(state, 1)] == [148]
+    for batch in range(50):
+        journal.begin(state, [np.full(10, batch)], 1)
+    entries = journal.undo(state, 0)
+    assert len(entries) < 10
+    assert sum(a.nbytes for entry in entries for a in entry.inputs) <= state[0].nbytes
