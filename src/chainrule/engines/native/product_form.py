@@ -23,7 +23,7 @@ from ...loops.ir import Axis, Buffer, Kernel, Let, Local, Loop, Part, Reduce, Sc
 from .product_grid import Grid, choose_grid
 from .target import Target
 
-WORTH = 1 << 22
+WORTH = 1 << 20
 """The least number of additions and multiplications for which a kernel is kept apart as a product.  From
 there on it gains more (up to twice the speed where k is long or B transposed) than a barrier of its own
 costs, about 1 µs.  ``benchmarks/matrix_products.py`` measures both."""

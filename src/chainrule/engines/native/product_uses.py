@@ -125,5 +125,5 @@ def streams(form: Form) -> list[tuple[Buffer, Scalar]]:
     return list(found)
 
 
-_FAR = 1 << 19
-"""Bytes from which a buffer is fetched ahead of its use: half of a usual second-level cache."""
+_FAR = 1 << 17
+"""Bytes from which a buffer is fetched ahead of its use: it will have left the nearest cache."""
