@@ -17,8 +17,10 @@ from chainrule.engines.native.forward import eliminate, forward
 from chainrule.engines.native.fuse import fuse
 from chainrule.engines.native.in_place import in_place
 from chainrule.engines.native.phases import schedule
+from chainrule.engines.native.reuse import reuse
 from chainrule.loops import Axis, Buffer, Kernel, Loop, Memory, Program, Reduce, Scalar, interpret, statements
 
+from ...loops.programs import case
 from .lowered import Book, mlp, window_tagger
 
 LASTING = ("variable", "output", "kept")
@@ -108,6 +110,15 @@ def test_a_refused_run_changes_no_variable() -> None:
     ok, after = run(fused, memory)
     assert not ok
     assert after == {b.name: array.tobytes() for b, array in memory.items() if b.role == "variable"}
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_any_legal_program_keeps_its_results(seed: int) -> None:
+    example = case(seed)
+    program = reuse(schedule(fuse(example.program, small=(0, 4000)[seed % 2])), least=1)
+    memory = example.memory()
+    passed = interpret(program, memory)
+    example.check(memory, passed)
 
 
 # ── what is merged and what is not ────────────────────────────────────────────────────────────────

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from chainrule.engines.native.fuse import fuse
 from chainrule.engines.native.in_place import in_place
 from chainrule.engines.native.memory import ALIGNMENT, lifetimes, plan
 from chainrule.engines.native.phases import partition, phases_of, schedule, worth_threads
+from chainrule.engines.native.reuse import reuse
 from chainrule.loops import Axis, Buffer, Kernel, Program, interpret
 
 from .lowered import Book, mlp, window_tagger
@@ -19,7 +22,7 @@ from .test_fuse import books, doubled
 
 
 def ready(book: Book) -> Program:
-    return schedule(fuse(in_place(book.program(), book.updates), small=0))
+    return reuse(schedule(fuse(in_place(book.program(), book.updates), small=0)), least=1)
 
 
 @given(books())
@@ -69,6 +72,80 @@ def test_buffers_alive_in_one_phase_lie_apart_and_on_lines_of_their_own(book: Bo
         for begin, end, b in spans[:k]:
             together = alive[a][0] <= alive[b][1] and alive[b][0] <= alive[a][1]
             assert not together or high <= begin or end <= low
+
+
+@given(books())
+@settings(deadline=None, max_examples=100)
+def test_taking_memory_again_makes_no_thread_wait(book: Book) -> None:
+    program = schedule(fuse(in_place(book.program(), book.updates), small=0))
+    assert phases_of(reuse(program, least=1)) == phases_of(program)
+
+
+def test_memory_that_another_step_of_the_phase_reads_is_not_taken() -> None:
+    book = Book()
+    x, z = book.array("x", (64, 64), "input"), book.array("z", (64, 64))
+    book.nest("z", (64, 64), lambda at: [book.put(z, at[::-1], loops.add(book.at(x, *at), 1.0))])
+    turned = book.map("turned", (64, 64), lambda i, j: book.at(z, j, i))
+    e = book.map(
+        "e", (64, 64), lambda i, j: loops.exp(book.at(z, i, j))
+    )  # the last to read z, beside `turned`
+    book.map("w", (64, 64), lambda i, j: loops.add(book.at(e, j, i), book.at(turned, i, j)), "output")
+    program = schedule(fuse(book.program(), small=0))
+    assert phases_of(program) == [0, 1, 1, 2]
+    assert phases_of(reuse(program, least=1)) == [0, 1, 1, 2]
+    assert scratch(reuse(program, least=1)) == {"z", "e", "turned"}
+
+
+def scratch(program: Program) -> set[str]:
+    return {buffer.name for buffer in program.buffers() if buffer.role == "scratch"}
+
+
+def test_a_row_is_overwritten_where_it_was_read_for_the_last_time() -> None:
+    """A softmax and its gradient in one row: logits, exponentials and probabilities share their memory."""
+    book = Book()
+    x, w = book.array("x", (4, 3), "input"), book.array("w", (3, 5), "input")
+    z = book.matmul("z", x, w)
+    top = book.fold("top", (4,), (5,), "max", lambda i, j: book.at(z, i, j))
+    e = book.map("e", (4, 5), lambda i, j: loops.exp(loops.sub(book.at(z, i, j), book.at(top, i))))
+    total = book.fold("total", (4,), (5,), "sum", lambda i, j: book.at(e, i, j))
+    p = book.map("p", (4, 5), lambda i, j: loops.div(book.at(e, i, j), book.at(total, i)))
+    book.fold(
+        "y", (4, 3), (5,), "sum", lambda i, k, j: loops.mul(book.at(p, i, j), book.at(w, k, j)), "output"
+    )
+    program = ready(book)
+    assert scratch(program) == {"z"}
+    memory = book.memory()
+    before = {buffer: array.copy() for buffer, array in memory.items()}
+    interpret(program, memory)
+    interpret(book.program(), before)
+    assert all((memory[b] == before[b]).all() for b in memory if b.role == "output")
+
+
+ZERO = loops.index.number(0)
+
+
+@pytest.mark.parametrize(
+    ("read", "kept"),
+    [
+        (lambda book, z, i, j: book.at(z, i, j), {"z", "top"}),
+        (lambda book, z, i, j: book.at(z, i, ZERO), {"z", "top", "e"}),  # overwritten by the first of a row
+        (lambda book, z, i, j: book.at(z, j, i), {"z", "top", "e"}),
+    ],
+)
+def test_memory_is_taken_only_when_all_have_read_it(read: Any, kept: set[str]) -> None:
+    book = Book()
+    x = book.array("x", (4, 4), "input")
+    z = book.map("z", (4, 4), lambda i, j: loops.add(book.at(x, i, j), 1.0))
+    top = book.fold("top", (4,), (4,), "max", lambda i, j: book.at(z, i, j))
+    e = book.map("e", (4, 4), lambda i, j: loops.sub(read(book, z, i, j), book.at(top, i)))
+    book.map("y", (4, 4), lambda i, j: loops.sub(book.at(e, j, i), book.at(top, j)), "output")
+    program = ready(book)
+    assert scratch(program) == kept
+    memory = book.memory()
+    before = {buffer: array.copy() for buffer, array in memory.items()}
+    interpret(program, memory)
+    interpret(book.program(), before)
+    assert all((memory[b] == before[b]).all() for b in memory if b.role == "output")
 
 
 def chain(length: int, size: int) -> Book:

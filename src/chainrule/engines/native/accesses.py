@@ -85,11 +85,17 @@ _NOWHERE = Place(0, 0, 0, 0, frozenset())
 
 def same_place(a: Place, b: Place, extent: int) -> bool:
     """Whether an element that both touch is touched at one place of an axis of ``extent``."""
-    if a.stride != b.stride or a.stride == 0 or a.fixed != b.fixed:
+    return one_place([a, b], extent)
+
+
+def one_place(places: Sequence[Place], extent: int) -> bool:
+    """Whether each element that they touch is touched at one place of an axis of ``extent``."""
+    stride, fixed = places[0].stride, places[0].fixed
+    if stride == 0 or any(p.stride != stride or p.fixed != fixed for p in places):
         return False
-    period = gcd(a.period, b.period)
-    apart = period == 0 or period >= a.stride * extent
-    return apart and max(a.high, b.high) - min(a.low, b.low) < a.stride
+    period = gcd(*[p.period for p in places])
+    apart = period == 0 or period >= stride * extent
+    return apart and max([p.high for p in places]) - min([p.low for p in places]) < stride
 
 
 def _place(

@@ -10,6 +10,7 @@ from ...loops.ir import (
     INDEX,
     Accumulate,
     Axis,
+    Buffer,
     Check,
     Kernel,
     Let,
@@ -29,17 +30,20 @@ from ...loops.ir import (
 class Renaming:
     """What stands for each of some leaves (axes, locals, loads), and for all scalars made of them.
 
-    It remembers what it has rewritten, so that scalars which statements share are rewritten once.
+    ``buffers`` are read and written in place of others.  A renaming remembers what it has rewritten, so
+    that scalars which statements share are rewritten once.
     """
 
-    __slots__ = ("leaves", "memory")
+    __slots__ = ("buffers", "leaves", "memory")
 
-    def __init__(self, leaves: Mapping[Scalar, Scalar] | None = None) -> None:
-        self.leaves = dict(leaves or {})
+    def __init__(
+        self, leaves: Mapping[Scalar, Scalar] | None = None, buffers: Mapping[Buffer, Buffer] | None = None
+    ) -> None:
+        self.leaves, self.buffers = dict(leaves or {}), dict(buffers or {})
         self.memory = dict(self.leaves)
 
     def __call__(self, value: Scalar) -> Scalar:
-        if not self.leaves:
+        if not self.leaves and not self.buffers:
             return value
         memory = self.memory
         if (found := memory.get(value)) is not None:
@@ -60,6 +64,8 @@ class Renaming:
 
     def rebuilt(self, value: Scalar, args: list[Scalar]) -> Scalar:
         """``value`` over new operands."""
+        if value.op == "load" and value.payload in self.buffers:
+            return scalar("load", args, value.dtype, self.buffers[value.payload])
         return rebuild(value, args)
 
     def through(self, axis: Axis, value: Scalar) -> Renaming:
@@ -68,22 +74,26 @@ class Renaming:
         if leaf is value:
             return self
         last = Renaming({leaf: value})
-        return Renaming({**{key: last(found) for key, found in self.leaves.items()}, leaf: value})
+        return Renaming(
+            {**{key: last(found) for key, found in self.leaves.items()}, leaf: value}, self.buffers
+        )
 
     def also(self, leaf: Scalar, value: Scalar) -> Renaming:
         """This renaming, and ``value`` for a ``leaf`` that it knew nothing of."""
-        return Renaming({**self.leaves, leaf: value})
+        return Renaming({**self.leaves, leaf: value}, self.buffers)
 
     def statement(self, statement: Statement) -> Statement:
         """``statement`` with all of its scalars renamed; the same object where nothing changes."""
-        if not self.leaves:
+        if not self.leaves and not self.buffers:
             return statement
         match statement:
             case Let(local=local, value=value):
                 return Let(local, self(value))
             case Store(buffer=buffer, offset=offset, value=value, where=where):
+                buffer = self.buffers.get(buffer, buffer)
                 return Store(buffer, self(offset), self(value), None if where is None else self(where))
             case Accumulate(buffer=buffer, offset=offset, value=value, where=where):
+                buffer = self.buffers.get(buffer, buffer)
                 return Accumulate(buffer, self(offset), self(value), None if where is None else self(where))
             case Check(condition=condition):
                 return Check(self(condition))
