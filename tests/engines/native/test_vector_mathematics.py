@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,8 +13,9 @@ from scipy import special
 
 from chainrule import loops
 from chainrule.dtypes import float32, float64
+from chainrule.engines.native.emit import emit_kernel
 from chainrule.engines.native.target import Target
-from chainrule.engines.native.vector_mathematics import expand, expand_all
+from chainrule.engines.native.vector_mathematics import expand
 from chainrule.loops import Axis, Buffer, Kernel, Program, Scalar, interpret, walk
 from chainrule.loops.ir import ELEMENTARY
 
@@ -204,14 +206,32 @@ def test_the_interpreter_gives_the_same_bits(name: str) -> None:
     np.testing.assert_array_equal(memory[buffers[-1]][number].view(np.int32), got[number].view(np.int32))
 
 
-def test_whole_expressions_are_expanded_and_nothing_else_is() -> None:
+def test_nothing_but_arithmetic_is_left() -> None:
     x = loops.load(Buffer("x", 8, float32), 0)
     wide = loops.load(Buffer("wide", 8, float64), 0)
-    nested = loops.log(loops.add(loops.exp(loops.tanh(x)), loops.sin(x)))
-    (plain,) = expand_all([nested])
-    assert not {value.op for value in walk([plain])} & set(ELEMENTARY)
-    assert expand_all([loops.exp(wide), loops.sqrt(x)]) == [loops.exp(wide), loops.sqrt(x)]
-    assert expand(nested) is not plain  # the operands were left alone
+    for name in ELEMENTARY:
+        operands = (x, loops.load(Buffer("y", 8, float32), 0)) if name in REFERENCES_OF_TWO else (x,)
+        for fused in (True, False):
+            assert not {value.op for value in walk([expand(function_of(name)(*operands), fused)])} & {
+                *ELEMENTARY
+            }
+    for other in (loops.exp(wide), loops.sqrt(x), x):
+        assert expand(other) is other
+    inner = loops.tanh(x)
+    assert inner in walk([expand(loops.exp(inner))])  # operands are left alone
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_emitter_expands_nested_functions(target: str) -> None:
+    x = sample(8, 1000)
+    kernel, (source, out) = kernel_of(lambda x: loops.log1p(loops.exp(loops.neg(loops.abs_(x)))), x.size, 1)
+    memory = {source: x, out: np.empty_like(x)}
+    assert run_kernel(kernel, memory, TARGETS[target])
+    with np.errstate(all="ignore"):
+        exact = np.log1p(np.exp(-np.abs(x.astype(np.float64))))
+    assert (errors(memory[out], exact) <= 2 * LIMIT).all()
+    calls = re.findall(r"call [^@]*@([\w.]+)", emit_kernel(kernel, TARGETS[target]))
+    assert all(name.startswith("llvm.") for name in calls)
 
 
 @pytest.mark.long
