@@ -85,7 +85,8 @@ def test_memory_that_another_step_of_the_phase_reads_is_not_taken() -> None:
     book = Book()
     x, z = book.array("x", (64, 64), "input"), book.array("z", (64, 64))
     book.nest("z", (64, 64), lambda at: [book.put(z, at[::-1], loops.add(book.at(x, *at), 1.0))])
-    turned = book.map("turned", (64, 64), lambda i, j: book.at(z, j, i))
+    last = loops.index.number(63)
+    turned = book.map("turned", (64, 64), lambda i, j: book.at(z, loops.sub(last, i), j))
     e = book.map(
         "e", (64, 64), lambda i, j: loops.exp(book.at(z, i, j))
     )  # the last to read z, beside `turned`
