@@ -43,6 +43,9 @@ class Runner(Protocol):
     def run_steps(self, environment: Environment, steps: int) -> None:
         """So many passes over the same inputs; an error leaves all as it was before the pass it is of."""
 
+    def explain(self, *, whole: bool = False) -> str:
+        """What the engine made of the graph; ``whole`` leaves nothing out."""
+
 
 class Engine(Protocol):
     """From outputs and updates to what runs them."""
@@ -54,7 +57,8 @@ class Engine(Protocol):
 
 
 ENGINES: dict[str, Engine] = {"stepper": Stepper, "native": Native}
-DEFAULT_ENGINE = "stepper"
+DEFAULT_ENGINE = "native"
+"""What runs many times: compiled functions, training, evaluation of a model over batches."""
 
 
 def engine_named(name: str) -> Engine:
@@ -68,15 +72,13 @@ def engine_named(name: str) -> Engine:
 
 
 @overload
-def evaluate(
-    nodes: Node, feed: Mapping[Any, Any] | None = None, *, engine: str = DEFAULT_ENGINE
-) -> Array: ...
+def evaluate(nodes: Node, feed: Mapping[Any, Any] | None = None, *, engine: str = "stepper") -> Array: ...
 @overload
 def evaluate(
-    nodes: Sequence[Node], feed: Mapping[Any, Any] | None = None, *, engine: str = DEFAULT_ENGINE
+    nodes: Sequence[Node], feed: Mapping[Any, Any] | None = None, *, engine: str = "stepper"
 ) -> list[Array]: ...
 def evaluate(
-    nodes: Node | Sequence[Node], feed: Mapping[Any, Any] | None = None, *, engine: str = DEFAULT_ENGINE
+    nodes: Node | Sequence[Node], feed: Mapping[Any, Any] | None = None, *, engine: str = "stepper"
 ) -> Array | list[Array]:
     """The values of one node or of several at once; ``feed`` gives the placeholders' arrays.
 
@@ -141,6 +143,10 @@ class Program:
         """
         self._engine.run_steps(self._environment(arrays), steps)
 
+    def explain(self, *, whole: bool = False) -> str:
+        """What the engine made of the graph: rewrites, steps, threads, memory; ``whole``: all of it."""
+        return self._engine.explain(whole=whole)
+
     def _environment(self, arrays: Sequence[Any]) -> Environment:
         if len(arrays) != len(self.inputs):
             raise ArgumentError(
@@ -175,19 +181,36 @@ class Compiled(Generic[P]):
         leaves, tree = flatten(args)
         if any(isinstance(leaf, Node) for leaf in leaves):
             return self.fn(*args, **kwargs)
+        traced, arrays = self._traced_for(leaves, tree, kwargs)
+        results = traced.program(*arrays)
+        return rebuild_tree(traced.tree, [_apart(result, arrays) for result in results])
+
+    def explain(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        """What the engine makes of the function for arguments of these shapes, which are not evaluated.
+
+        >>> import chainrule as cr
+        >>> print(cr.compile(lambda x: cr.exp(x) - 1, engine="stepper").explain([1.0, 2.0]))
+        stepper: 2 nodes, one after another in NumPy: exp (1), subtract (1)
+        """
+        traced, _ = self._traced_for(*flatten(args), kwargs)
+        return traced.program.explain()
+
+    def _traced_for(
+        self, leaves: Sequence[Any], tree: Any, options: dict[str, Any]
+    ) -> tuple[_Traced, list[Array]]:
+        """The program for arguments of these shapes, made if there is none, and the arguments as arrays."""
         arrays = [leaf if isinstance(leaf, np.ndarray) else as_node(leaf).value for leaf in leaves]
-        key = self._key(arrays, tree, kwargs)
+        key = self._key(arrays, tree, options)
         with self._lock:
             traced = self._traced.get(key)
         if traced is None:
-            traced = self._trace(arrays, tree, kwargs)
+            traced = self._trace(arrays, tree, options)
         with self._lock:
             self._traced[key] = traced
             self._traced.move_to_end(key)
             if len(self._traced) > self.cache_size:
                 self._traced.popitem(last=False)
-        results = traced.program(*arrays)
-        return rebuild_tree(traced.tree, [_apart(result, arrays) for result in results])
+        return traced, arrays
 
     @staticmethod
     def _key(arrays: Sequence[Array], tree: Any, options: Mapping[str, Any]) -> Hashable:

@@ -7,6 +7,7 @@ keeps everything.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, overload
 
@@ -95,6 +96,16 @@ Accept = Callable[[list[Array], dict[Variable, Array]], None]
 """Shown a pass's outputs and new values before the variables change; raises to refuse them."""
 
 
+def check_updates(updates: Mapping[Variable, Node]) -> None:
+    """Raise ``ArgumentError`` unless every new value has its variable's shape and dtype."""
+    for variable, new in updates.items():
+        if variable.shape != new.shape or variable.dtype != new.dtype:
+            raise ArgumentError(
+                f"the update of {variable!r} has shape {new.shape} and dtype {new.dtype}",
+                where=str(new.origin),
+            )
+
+
 class _Step(NamedTuple):
     """One op of a plan: the slots it reads and writes, and those nobody reads after it."""
 
@@ -122,12 +133,7 @@ class Stepper:
         unfold: bool = True,
     ) -> None:
         updates = updates or {}
-        for variable, new in updates.items():
-            if variable.shape != new.shape or variable.dtype != new.dtype:
-                raise ArgumentError(
-                    f"the update of {variable!r} has shape {new.shape} and dtype {new.dtype}",
-                    where=str(new.origin),
-                )
+        check_updates(updates)
         targets = [*outputs, *updates.values()]
         if unfold:
             targets = expand(targets)
@@ -187,6 +193,13 @@ class Stepper:
         for variable, value in by_variable.items():
             variable.adopt(value.copy() if id(value) in fed else _own(value))
         return outputs
+
+    def explain(self, *, whole: bool = False) -> str:
+        """How the graph is run: which ops, and how many nodes of each; ``whole`` lists the nodes."""
+        counts = Counter(step.node.op.name for step in self._steps)
+        shown = ", ".join(f"{name} ({count})" for name, count in counts.most_common())
+        lines = [f"stepper: {len(self._steps)} nodes, one after another in NumPy: {shown}"]
+        return "\n".join([*lines, *([repr(step.node) for step in self._steps] if whole else [])])
 
     def run_steps(self, environment: Environment, steps: int) -> None:
         """``steps`` passes over the same inputs, of which the variables alone remain."""

@@ -15,7 +15,7 @@ from ...graph import Array, Environment, Node, Variable, aligned_empty, leaf_val
 from ...loops import Buffer, Call, Program
 from ...rewrite import Journal
 from ...simplify import simplify
-from ..stepper import StepNotFinite, Stepper, require_finite
+from ..stepper import StepNotFinite, Stepper, check_updates, require_finite
 from . import emit, jit, products
 from .explain import explain, form_of
 from .fuse import fuse
@@ -40,7 +40,7 @@ class Native:
         threads: int | None = None,
     ) -> None:
         self._stepper = partial(Stepper, outputs, updates, finite=finite)
-        self._stepper()  # refuses what does not fit, as every engine does
+        check_updates(updates or {})
         self._finite = finite
         self._outputs = [(node.shape, node.dtype) for node in outputs]
         self._variables = list(updates or {})
