@@ -107,6 +107,21 @@ def test_rules_are_built_within_the_languages_scope():
     assert seen == [("add(x, 0)", "x + 0 = x")]
 
 
+def test_a_rule_that_pays_only_where_a_part_vanishes_asks_who_else_reads_it():
+    pattern = node("add", node("neg", "a", name="n"), number_of_any())
+    rules = RuleSet([Rule("alone", pattern, lambda n, a: a, alone="n")])
+    part = term("neg", X)
+    root = term("add", part, number(3))
+    assert rewrite([root], rules, TERMS) == [X]
+    assert rewrite([root, part], rules, TERMS) == [root, part]
+    twice = term("mul", root, part)
+    assert rewrite([twice], rules, TERMS) == [twice]
+
+
+def number_of_any():
+    return node("number")
+
+
 def test_a_chain_of_a_hundred_thousand_nodes():
     root: Term = X
     for _ in range(50_000):
@@ -125,7 +140,7 @@ def test_rules_that_undo_each_other_are_named_instead_of_running_for_ever():
             Rule("right to left", node("g", "x"), lambda x: term("f", x)),
         ]
     )
-    with pytest.raises(ChainruleError, match="(?=.*left to right)(?=.*right to left)"):
+    with pytest.raises(ChainruleError, match=r"(?=.*left to right)(?=.*right to left)"):
         rewrite([term("f", X)], turn, TERMS)
 
 

@@ -30,6 +30,8 @@ class Rule:
     pattern: Pattern
     build: Callable[..., Any]
     group: str = ""
+    alone: str | None = None
+    """The name of a captured node that nobody else may read: rules that pay only where it then vanishes."""
 
 
 class RuleSet:
@@ -37,6 +39,7 @@ class RuleSet:
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.rules = tuple(rules)
+        self.asks_for_readers = any(rule.alone is not None for rule in self.rules)
         self._admitted: dict[tuple[Hashable, ...], tuple[Rule, ...]] = {}
 
     def of(self, op: Hashable, inputs: tuple[Hashable, ...]) -> tuple[Rule, ...]:
@@ -73,6 +76,7 @@ def rewrite(
     final: dict[N, N] = {}
     made_from: list[tuple[N, N | None]] = [(output, None) for output in reversed(outputs)]
     journal = Journal(language.text) if journal is None else journal
+    readers = _readers(outputs, language) if rules.asks_for_readers else {}
     started = len(journal)
     while made_from:
         node, form = made_from.pop()
@@ -90,7 +94,7 @@ def rewrite(
         new_inputs = tuple([final[child] for child in inputs])
         form = language.rebuild(node, new_inputs)
         if form is node:
-            form = _fire(node, rules, language, journal)
+            form = _fire(node, rules, language, journal, readers)
         if form is None:
             final[node] = node
         elif form in final:
@@ -102,11 +106,28 @@ def rewrite(
     return [final[output] for output in outputs]
 
 
-def _fire(node: N, rules: RuleSet, language: Language[N], journal: Journal) -> N | None:
+def _readers(outputs: Sequence[N], language: Language[N]) -> dict[N, int]:
+    """How many read each node, once for each input they read it as; being an output counts as one."""
+    counts: dict[N, int] = {}
+    stack = list(outputs)
+    while stack:
+        node = stack.pop()
+        known = node in counts
+        counts[node] = counts.get(node, 0) + 1
+        if not known:
+            stack += language.inputs(node)
+    return counts
+
+
+def _fire(
+    node: N, rules: RuleSet, language: Language[N], journal: Journal, readers: dict[N, int]
+) -> N | None:
     """What the first rule that applies makes of the node, or None."""
     kinds = tuple([language.op(child) for child in language.inputs(node)])
     for rule in rules.of(language.op(node), kinds):
         for bound in matches(rule.pattern, node, language):
+            if rule.alone is not None and readers.get(bound[rule.alone]) != 1:
+                continue
             with language.scope(node, rule.name):
                 result: N | None = rule.build(**bound)
             if result is not None and result is not node:

@@ -131,20 +131,22 @@ def pattern(op: str | Sequence[str], *inputs: Pattern | str, name: str | None = 
     return node(op, *inputs, name=name, commutes=isinstance(op, str) and op in _COMMUTATIVE)
 
 
-def rules_of(group: str) -> Callable[[str, Pattern, Callable[..., Node | None]], Rule]:
+def rules_of(group: str) -> Callable[..., Rule]:
     """A maker of rules of one group: name, left side, and a function that builds the right side.
 
     The function is given the nodes captured, and ``root``, the whole left side, if it has a parameter of
     that name.  What it builds is broadcast to the shape of the left side.
     """
 
-    def rule(name: str, left: Pattern, build: Callable[..., Node | None]) -> Rule:
+    def rule(
+        name: str, left: Pattern, build: Callable[..., Node | None], *, alone: str | None = None
+    ) -> Rule:
         wants_root = "root" in signature(build).parameters
 
         def fitted(root: Node, **bound: Node) -> Node | None:
             result = build(root=root, **bound) if wants_root else build(**bound)
             return None if result is None else ops.broadcast_to(result, root.shape)
 
-        return Rule(name, replace(left, name="root"), fitted, group)
+        return Rule(name, replace(left, name="root"), fitted, group, alone)
 
     return rule

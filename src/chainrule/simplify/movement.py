@@ -142,6 +142,12 @@ def _concat_of_slices(root: Node) -> Node | None:
     return source if whole else take_slices(source, joined)
 
 
+def _windows_of_one(root: Node, x: Node) -> Node | None:
+    """Windows of one element, next to each other, are the elements."""
+    places = root.attributes["places"]
+    return reshape(x, root.shape) if all(place[1:3] == (1, 1) for place in places) else None
+
+
 # -- reductions --------------------------------------------------------------------------------------------
 
 
@@ -221,6 +227,11 @@ MOVEMENT: list[Rule] = [
     ),
     exact("concat(concat(x, y), z) = concat(x, y, z)", pattern("concat"), _concat_of_concats),
     exact("adjoining slices are one slice", pattern("concat"), _concat_of_slices),
+    exact(
+        "windows of one element are the elements",
+        pattern(["sliding_windows", "overlap_add"], "x"),
+        _windows_of_one,
+    ),
     exact("a sum over axes of length 1 is a reshape", pattern("sum", "x"), _of_ones),
     exact(
         "axes kept and taken away again",

@@ -41,7 +41,7 @@ class Places(NamedTuple):
 
 
 def _places(rows: Node) -> Places | None:
-    """What a matrix of rows (b · time, f) consists of, if it has one number for each b and f."""
+    """What rows (b · time, f), or (b, time, f), consist of, if they have one number for each b and f."""
     found = rows.inputs[0] if key(rows) == "reshape" else rows
     if key(found) != "scatter_along_axis" or found.ndim < 2:
         return None
@@ -49,7 +49,8 @@ def _places(rows: Node) -> Places | None:
     batch, length = math.prod(found.shape[:-2]), found.shape[-2]
     values, indices = found.inputs
     one_each = axis == found.ndim - 2 and values.shape[axis] == 1
-    if not one_each or rows.shape != (batch * length, features) or length < SHORTEST or not rows.size:
+    whole = rows.shape in (found.shape, (batch * length, features))
+    if not (one_each and whole and length >= SHORTEST and rows.size):
         return None
     shape = (batch, features)
     times = ops.astype(reshape(indices, shape), int64)
@@ -134,13 +135,14 @@ def _by_input(root: Node, t: Node, s: Node, r: Node, w: Node) -> Node | None:
     return reshape(added, root.shape)
 
 
-def _by_rows(r: Node, y: Node) -> Node | None:
+def _by_rows(root: Node, r: Node, y: Node) -> Node | None:
     """rows @ y, where it is no convolution's: each number times its row of y, added to its own row."""
     places = _places(r)
     if places is None or y.ndim != 2:
         return None
     rows = places.times + steps(places.batch, places.length, (places.batch, 1))
-    return scatter(_outer(places.values, 1) * y, rows, 0, places.batch * places.length)
+    added = scatter(_outer(places.values, 1) * y, rows, 0, places.batch * places.length)
+    return reshape(added, root.shape)
 
 
 _ROWS = pattern(["reshape", "scatter_along_axis"], name="r")

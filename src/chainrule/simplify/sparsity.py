@@ -103,7 +103,20 @@ def _inside(operand: int) -> Callable[..., Node | None]:
     return build
 
 
-_PLACED = anything("s", _one_place)
+def _both_placed(root: Node, s: Node, r: Node) -> Node | None:
+    """Two arrays with numbers in the same places: the op on the numbers."""
+    same = s.inputs[1] is r.inputs[1] and s.attributes == r.attributes and s.shape == r.shape == root.shape
+    if not same:
+        return None
+    axis = s.attributes["axis"]
+    values = [
+        child.inputs[0] if child is s or child is r else _along(child, s.inputs[1], axis)
+        for child in root.inputs
+    ]
+    return ops.scatter_along_axis(apply(root.op, *values), s.inputs[1], axis, s.shape[axis])
+
+
+_PLACED, _PLACED_TOO = anything("s", _one_place), anything("r", _one_place)
 _CHEAP = frozenset({
     "add", "subtract", "multiply", "negative", "square", "maximum", "minimum", "where", "cast",
     "greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "logical_and", "logical_or",
@@ -185,6 +198,10 @@ SPARSITY: list[Rule] = [
            lambda root, c, s: _inside(1)(root=root, s=s)),
     sparse("what is put in one place, masked", pattern("where", "c", ZERO, _PLACED),
            lambda root, c, s: _inside(2)(root=root, s=s)),
+    sparse("two that are put in the same places", pattern("where", "c", _PLACED, _PLACED_TOO),
+           lambda root, c, s, r: _both_placed(root, s, r)),
+    sparse("two that are put in the same places", pattern(["add", "subtract"], _PLACED, _PLACED_TOO),
+           _both_placed),
     sparse("what is put in one place, scaled", pattern("multiply", _PLACED, "y"),
            lambda root, s, y: _inside(0 if root.inputs[0] is s else 1)(root=root, s=s)),
     sparse("what is put in one place, divided", pattern("divide", _PLACED, "y"),

@@ -145,5 +145,6 @@ ALONE: list[Rule] = [
         "1 - σ(x) = σ(-x)",
         pattern("subtract", ONE, pattern("sigmoid", "x", name="s")),
         lambda x, s: ops.sigmoid(-x),
+        alone="s",
     )
 ]
