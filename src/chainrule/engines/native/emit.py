@@ -35,7 +35,7 @@ def emit_kernel(kernel: Kernel, target: Target, name: str | None = None) -> str:
     outer = None if axis is None else Loop(axis, body)
     body = body if outer is None else (outer,)
     facts = Facts(body)
-    plan = Planner(target, facts).make(body)
+    plan = Planner(target, facts, outer).make(body)
     buffers = kernel_buffers(kernel)
     nests = Nests(target, facts, buffers, plan)
     if outer is None:

@@ -25,6 +25,8 @@ GATHERED = 1.5
 CHAINS = 8
 """Running sums needed to keep the multipliers busy: two a cycle, four cycles each."""
 LONGEST_TILE = 16
+NEAR = 32 << 10
+"""Bytes that stay in the cache next to the core; from further away a vector takes a cycle and a half."""
 
 
 @dataclass(slots=True)
@@ -41,8 +43,9 @@ class Plan:
 class Planner:
     """Makes the plan of one body."""
 
-    def __init__(self, target: Target, facts: Facts) -> None:
+    def __init__(self, target: Target, facts: Facts, outer: Loop | None = None) -> None:
         self.target = target
+        self.outer = outer
         self.facts = facts
         self.plan = Plan()
 
@@ -220,7 +223,7 @@ class Planner:
                 best //= 2
             return min(best, extent)
 
-        def total(rows: int) -> float:
+        def total(rows: int, extent: int) -> float:
             cycles = 0.0
             for reduction, around in users:
                 if reduction in self.plan.lanes:
@@ -230,11 +233,19 @@ class Planner:
                     return inf
                 blocks, rest = divmod(extent, rows)
                 cycles += blocks * cost
-                if rest:
-                    cycles += self._best_vectors(rest, reduction, around)[1] + 8  # its own code
+                if rest and loop is self.outer:  # of a share, known only when it is run: one by one
+                    cycles += rest * self._best_vectors(1, reduction, around)[1]
+                elif rest:
+                    cycles += self._best_vectors(rest, reduction, around)[1] + 8
             return cycles
 
-        return min(range(1, min(extent, LONGEST_TILE) + 1), key=lambda rows: (total(rows), rows))
+        # The kernel's own axis is shared out among threads: as a whole and in halves, say.
+        shares = (1, 2) if loop is self.outer else (1,)
+
+        def shared(rows: int) -> tuple[float, int]:
+            return sum(s * total(rows, ceil(extent / s)) for s in shares), rows
+
+        return min(range(1, min(extent, LONGEST_TILE) + 1), key=shared)
 
     def _best_vectors(self, rows: int, reduction: Reduce, around: list[Loop]) -> tuple[int, float]:
         """The width of the tile in vectors that suits a number of rows, and cycles for all columns."""
@@ -243,6 +254,7 @@ class Planner:
         parts = len(reduction.parts) * (2 if self._is_double(reduction, width) else 1)
         columns = ceil(lane_loop.axis.extent / width)
         places = prod(a.extent for a in reduction.axes)
+        stream = 0.0 if places * columns * self.target.vector_bytes <= NEAR else 1.5
         best = (0, inf)
         for vectors in range(1, min(columns, LONGEST_TILE) + 1):
             if rows * vectors * parts + vectors * parts + 1 > self.target.registers and (rows, vectors) != (
@@ -253,8 +265,12 @@ class Planner:
             cycles = 0.0
             whole, rest = divmod(columns, vectors)
             for count, wide in ((whole, vectors), (1 if rest else 0, rest)):
-                each = max(rows * wide / 2, (rows + wide) / 2, 4 if rows * wide < CHAINS else 0) + 0.35 * wide
+                busy = max(
+                    rows * wide / 2, (rows + wide) / 2, 4 if rows * wide < CHAINS else 0, stream * wide
+                )
+                each = busy + 0.35 * wide
                 cycles += count * (each * places + 10)
+            cycles *= 1.02 if rest else 1.0  # more code
             if cycles < best[1]:
                 best = (vectors, cycles)
         return best
