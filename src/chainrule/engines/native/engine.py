@@ -64,7 +64,7 @@ class Native:
         self.arena = aligned_empty(self.plan.size, np.uint8)
         self._memory = {buffer: self._place(buffer) for buffer in buffers}
         self._reset()
-        texts: dict[str, str] = {}
+        texts: dict[str, jit.Text] = {}  # asked for only where nobody has the code
         self._forms: list[str] = []
         chosen = [self._code(part, texts, target) for part in self.parts]
         addresses = jit.compile_functions(texts, target)
@@ -92,7 +92,7 @@ class Native:
             if buffer.role == "kept":
                 array.fill(buffer.fill)
 
-    def _code(self, part: Part, texts: dict[str, str], target: Target) -> tuple[str, int]:
+    def _code(self, part: Part, texts: dict[str, jit.Text], target: Target) -> tuple[str, int]:
         """The name of a step's function and over how many places it runs; its text goes into ``texts``."""
         kernel = part.step
         if isinstance(kernel, Call):
@@ -100,14 +100,12 @@ class Native:
             return "", 1
         product = products.recognise(kernel, target)
         if product is not None:
-            if product.name not in texts:
-                texts[product.name] = product.text()
+            texts.setdefault(product.name, product.text)
             self._forms.append(product.describe())
             return product.name, product.tiles
         self._forms.append(form_of(kernel))
         name = emit.function_name(kernel)
-        if name not in texts:
-            texts[name] = emit.emit_kernel(kernel, target)
+        texts.setdefault(name, partial(emit.emit_kernel, kernel, target))
         return name, part.extent
 
     def _record(self, part: Part, name: str, extent: int, addresses: Mapping[str, int]) -> Record:
