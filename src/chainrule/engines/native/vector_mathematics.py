@@ -6,22 +6,22 @@ table, no memory; right within 2 units in the last place of the true value for e
 arguments, through gradual underflow, and exactly C's at ±0, ±∞ and NaN.
 
 How they are made.  *Reduce* the argument to a small interval around 0 by what the function does with
-powers of two or quarter turns; there, a polynomial of least greatest relative error (Remez; the
-coefficients rounded to float32 one after another, the rest fitted again each time, by
-``benchmarks/elementary_coefficients.py``); then *put together* the parts in an order in which the last
-rounding is nearly the only one.  Three devices recur:
+powers of two or quarter turns; there, a polynomial whose greatest error is least (fitted by
+``benchmarks/elementary_coefficients.py``, its coefficients rounded to float32 one after another and the
+others fitted again each time); then *put together* the parts in an order in which the last rounding is
+nearly the only one.  Three devices recur:
 
 - adding 1.5·2²³ rounds to an integer, and leaves that integer in the low bits of the sum, whence one
   shift makes it the exponent of a power of two;
 - ln 2 is taken off in two parts, the first with so few bits that its multiples are exact;
 - a sign is kept aside where it would be lost: 0 has one, and a sum that is 0 has forgotten it.
 
-``fma`` is a speed-up here and not a need: where it is two roundings (machines without the instruction),
-the bound still holds.  Only the reduction of sin, cos and pow's argument wants to know which it is.
+``fma`` makes this fast, and is not needed for the bound: where it is two roundings (machines without the
+instruction) it still holds.  Only the reduction of sin and cos has to know which it is.
 
-On a target with float64 vectors, sin, cos and pow take some of their way in float64: two words of 2/π,
-chosen from four pairs by the size of the argument, are all that a float32 of any size needs, and are
-cheaper than the integer products that would replace them.
+sin, cos and pow go part of the way in float64.  For sin and cos two words of 2/π, chosen from five pairs
+by the size of the argument, are all that a float32 of any size needs: fewer operations than exact products of
+integers, and no memory, as a table by exponent would be.
 """
 
 from __future__ import annotations
@@ -69,40 +69,40 @@ _ONE = 0x3F800000  # the bits of 1.0
 _ROOT_HALF = 0x3F3504F3  # those of √½
 _TINY = 2.0**-24  # below this, f(x) = x + O(x²) rounds to x
 
-_EXP = (1.0, 0.4999999403953552, 0.16666516661643982, 0.04166810214519501,
-        0.008369192481040955, 0.0013838903978466988)  # fmt: skip
+_EXP = (1.0, 0.4999999403953552, 0.1666652113199234, 0.041668254882097244, 0.008368661627173424,
+        0.0013821452157571912)  # fmt: skip
 """(eʳ - 1) / r for |r| ≤ ln 2 / 2."""
 
-_EXPM1 = (0.4999999701976776, 0.16666539013385773, 0.04166774824261665,
-          0.008367087692022324, 0.0013837862061336637)  # fmt: skip
+_EXPM1 = (0.4999999701976776, 0.1666654646396637, 0.04166744276881218, 0.008366253226995468,
+          0.0013869957765564322)  # fmt: skip
 """(eʳ - 1 - r) / r² for |r| ≤ ln 2 / 2."""
 
-_EXP2 = (0.6931472420692444, 0.24022655189037323, 0.05550272762775421,
-         0.009617028757929802, 0.0013418470043689013, 0.00015835028898436576)  # fmt: skip
+_EXP2 = (0.6931471824645996, 0.24022647738456726, 0.05550359934568405, 0.009618505835533142,
+         0.0013390809763222933, 0.00015326470020227134)  # fmt: skip
 """(2ʳ - 1) / r for |r| ≤ ½."""
 
-_LOG1P = (-0.49999991059303284, 0.33333954215049744, -0.25001826882362366, 0.19961965084075928,
-          -0.1656845062971115, 0.14916488528251648, -0.1432390958070755, 0.08762717247009277)  # fmt: skip
+_LOG1P = (-0.49999991059303284, 0.3333394527435303, -0.25001776218414307, 0.19962239265441895,
+          -0.16570313274860382, 0.14916355907917023, -0.14307723939418793, 0.08738791942596436)  # fmt: skip
 """(log(1 + f) - f) / f² for √½ ≤ 1 + f ≤ √2."""
 
-_LOG2 = (1.4426950409393475, -0.7213475252133201, 0.48089832072375954, -0.36067280044544126,
-         0.28854064403405616, -0.24050417954568387, 0.20609624751065764, -0.17904686165524103,
-         0.1590015328597493, -0.15698281141976872, 0.15485762659056707, -0.08634514310807846)  # fmt: skip
+_LOG2 = (1.442695040939366, -0.7213475252129925, 0.4808983207254591, -0.3606728005655597,
+         0.28854064382171624, -0.24050417353655898, 0.2060962489573458, -0.17904695683644073,
+         0.1590015895416499, -0.15698231126786408, 0.15485709836063957, -0.08634542060072899)  # fmt: skip
 """log₂(1 + f) / f for √½ ≤ 1 + f ≤ √2, in float64, to 2⁻³³."""
 
-_ERF = (0.12837916612625122, 0.6366195678710938, 0.10277630388736725, -0.019147824496030807,
-        -0.0001694948150543496, 0.0016756594413891435, -0.0006373499636538327,
-        0.00011885662388522178, -9.387396858073771e-06)  # fmt: skip
+_ERF = (0.12837916612625122, 0.6366195678710938, 0.10277630388736725, -0.019147822633385658,
+        -0.00016950514691416174, 0.001675679231993854, -0.0006373666110448539,
+        0.00011886281572515145, -9.38821176532656e-06)  # fmt: skip
 """-log(erfc(a)) / a - 1 for 0 < a ≤ 3.93, weighed by what it does to erf(a)."""
 
-_SIN = (-0.16666652262210846, 0.008332008495926857, -0.00019494490697979927)
+_SIN = (-0.16666652262210846, 0.008332008495926857, -0.00019494496518746018)
 """(sin(r) / r - 1) / r² as a polynomial in r², for |r| ≤ 1.033·π/4."""
 
 _COS = (-0.5, 0.04166664183139801, -0.0013887123204767704, 2.441079413983971e-05)
 """(cos(r) - 1) / r² as a polynomial in r², for |r| ≤ 1.033·π/4."""
 
-_ATAN = (-0.33333152532577515, 0.19993767142295837, -0.14211000502109528, 0.10665755718946457,
-         -0.07551614940166473, 0.04320399835705757, -0.016362622380256653, 0.0029192513320595026)  # fmt: skip
+_ATAN = (-0.33333152532577515, 0.19993767142295837, -0.14211001992225647, 0.10665769129991531,
+         -0.07551661133766174, 0.043204762041568756, -0.01636323146522045, 0.002919439459219575)  # fmt: skip
 """(atan(q) / q - 1) / q² as a polynomial in q², for 0 ≤ q ≤ 1."""
 
 _TWO_OVER_PI = (
