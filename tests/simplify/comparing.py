@@ -52,5 +52,10 @@ def same_bits(a: Any, b: Any, *, zeros: bool = True) -> bool:
     return bool(np.all(alike | (np.isnan(a) & np.isnan(b))))
 
 
+def identical(found: Sequence[cr.Node], wanted: Sequence[cr.Node]) -> bool:
+    """The very same nodes; ``==`` of nodes is elementwise."""
+    return len(found) == len(wanted) and all(a is b for a, b in zip(found, wanted, strict=True))
+
+
 def op_names(nodes: Sequence[cr.Node]) -> list[str]:
     return [node.op.name for node in cr.graph.topological(nodes)]

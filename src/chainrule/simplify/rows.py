@@ -143,6 +143,8 @@ def _decay(old: Variable, untouched: Node) -> float | None:
     """The constant factor by which a row without gradient shrinks: 1 if it stays, None if it is none such."""
     if untouched is old:
         return 1.0
+    if number(untouched.inputs[0] if key(untouched) == "broadcast_to" else untouched) == 0:
+        return 0.0
     if key(untouched) == "multiply":
         factor, other = untouched.inputs if untouched.inputs[1] is old else untouched.inputs[::-1]
         value = number(factor)
