@@ -19,6 +19,7 @@ from llvmlite import binding
 from numpy.typing import NDArray
 
 from chainrule.engines.native import driver
+from chainrule.engines.native.choice import Choice
 from chainrule.engines.native.jit import compile_functions
 from chainrule.engines.native.runtime import Machine, Record, share
 from chainrule.engines.native.team import TEAM, available_threads, system
@@ -129,6 +130,25 @@ def test_any_number_of_threads_computes_the_same(threads: int, grain: int, steps
     x, y = words(*range(64)), words(*range(0, 448, 7))
     assert mixing(x, y, threads, grain).run(steps) == steps
     assert (x[:64].tolist(), y[:64].tolist()) == mixed(steps)
+
+
+class Alternating(Choice):
+    """The other way after every run."""
+
+    def most_steps(self) -> int:
+        return 3
+
+    def took(self, steps: int, seconds: float) -> None:
+        self.current = 1 - self.current
+
+
+def test_the_number_of_threads_may_change_between_any_two_steps() -> None:
+    x, y = words(*range(64)), words(*range(0, 448, 7))
+    machine = mixing(x, y, 3)
+    machine._choice = Alternating()
+    for steps in (1, 1, 100, 7, 1):
+        assert machine.run(steps) == steps
+    assert (x[:64].tolist(), y[:64].tolist()) == mixed(110)
 
 
 def test_many_short_runs_and_sleeps_between_them() -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from ...errors import ArgumentError
 from ...graph import aligned_empty
 from . import driver
+from .choice import Choice
 from .team import TEAM, Worker, address_of, pauses_per_second, system
 
 SPIN_SECONDS = 30e-6
@@ -49,21 +50,22 @@ class Record:
 
 
 def share(extent: int, grain: int, thread: int, threads: int) -> tuple[int, int]:
-    """The places of one thread: whole grains, as even as they come.
+    """The places of one thread: whole grains, as even as they come, the more for the first ones.
 
     >>> [share(10, 4, thread, 2) for thread in range(2)]
-    [(0, 4), (4, 10)]
+    [(0, 8), (8, 10)]
     """
     grains = -(-extent // grain)
-    low, high = grains * thread // threads, grains * (thread + 1) // threads
+    low, high = -(-grains * thread // threads), -(-grains * (thread + 1) // threads)
     return min(low * grain, extent), min(high * grain, extent)
 
 
 class Machine:
     """Records made ready to run on some threads, over slots of memory given by their addresses.
 
-    The memory behind the addresses is the caller's, who keeps it alive.  Two Python threads may run two
-    machines at once; the runs of one machine come one after the other.
+    Several threads or one: whichever is faster at the time, as measured now and then; the bits are the
+    same.  The memory behind the addresses is the caller's, who keeps it alive.  Two Python threads may
+    run two machines at once; the runs of one machine come one after the other.
     """
 
     def __init__(self, records: Sequence[Record], addresses: Sequence[int], threads: int = 1) -> None:
@@ -81,11 +83,14 @@ class Machine:
         _machines.add(self)
 
     def _lay_out(self, records: Sequence[Record], addresses: Sequence[int]) -> None:
-        """The kernels' arguments, and a table of records for each thread."""
+        """The kernels' arguments, and for each crew a table of records for each of its threads."""
         self._args = aligned_empty(sum(1 + len(r.slots) for r in records), np.int64)
-        tables = aligned_empty((self.threads, max(len(records), 1), driver.RECORD_WORDS), np.int64)
+        crews = [self.threads, 1] if self.threads > 1 else [1]
+        self._tables = [
+            aligned_empty((threads, max(len(records), 1), driver.RECORD_WORDS), np.int64) for threads in crews
+        ]
         self._places: list[list[int]] = [[] for _ in addresses]
-        self._tables, place = tables, 0
+        place = 0
         for number, record in enumerate(records):
             function = self._callable(record.function)
             callback = not isinstance(record.function, int)
@@ -96,14 +101,11 @@ class Machine:
                 place += 1
                 self._places[slot].append(place)
             place += 1
-            for thread in range(self.threads):
-                alone = record.serial or callback
-                low, high = (
-                    share(record.extent, record.grain, thread, self.threads)
-                    if not alone
-                    else (0, record.extent if thread == 0 else 0)
-                )
-                tables[thread, number] = function, args, low, high, driver.BARRIER if barrier else 0
+            grain = max(record.extent, 1) if record.serial or callback else record.grain
+            for tables in self._tables:
+                for thread in range(len(tables)):
+                    low, high = share(record.extent, grain, thread, len(tables))
+                    tables[thread, number] = function, args, low, high, driver.BARRIER if barrier else 0
         for slot, address in enumerate(addresses):
             self.point(slot, address)
 
@@ -124,8 +126,7 @@ class Machine:
     def _set_up(self, records: int) -> None:
         words = self._context
         words[:] = 0
-        words[driver.TABLES], words[driver.RECORDS] = self._tables.ctypes.data, records
-        words[driver.THREADS] = self.threads
+        words[driver.RECORDS] = records
         spins = int(SPIN_SECONDS * pauses_per_second())
         words[driver.SPINS] = words[driver.MOST_SPINS] = spins
         self._system = system()
@@ -133,6 +134,8 @@ class Machine:
         self._boxes = aligned_empty(max(self.threads - 1, 1), np.int64)
         words[driver.MAILBOXES] = self._boxes.ctypes.data
         self._crew: list[Worker] = []
+        self._choice = Choice() if self.threads > 1 else None
+        self._use(0)
         self._address = words.ctypes.data
         self._lead = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(driver.functions()[driver.LEAD])
 
@@ -158,21 +161,31 @@ class Machine:
             workers = TEAM.lend(self.threads - 1) if self.threads > 1 else []
             try:
                 self._enlist(workers)
-                while self.completed < steps and self._run_slice(min(self._slice, steps - self.completed)):
+                while (left := steps - self.completed) > 0 and self._run_slice(left):
                     pass
             finally:
                 if workers:
                     TEAM.take_back(workers)
             return self.completed
 
+    def _use(self, way: int) -> None:
+        """Run with all threads (0), or with one (1)."""
+        self._way, tables = way, self._tables[way]
+        self._context[driver.TABLES], self._context[driver.THREADS] = tables.ctypes.data, len(tables)
+
     def _enlist(self, workers: list[Worker]) -> None:
         if workers != self._crew:
             self._boxes[: len(workers)] = [worker.address for worker in workers]
             self._crew = workers
 
-    def _run_slice(self, steps: int) -> bool:
-        """One native call; true if all its steps were run."""
-        words, before = self._context, self.completed
+    def _run_slice(self, left: int) -> bool:
+        """One native call, of at most ``left`` steps; true if all of them were run."""
+        words, choice, before = self._context, self._choice, self.completed
+        steps = min(left, self._slice)
+        if choice is not None:
+            steps = min(steps, choice.most_steps())
+            if choice.current != self._way:
+                self._use(choice.current)
         words[driver.FAILURE] = 0
         words[driver.STEPS] = steps
         begun = perf_counter()
@@ -183,6 +196,8 @@ class Machine:
             raise error
         if self.completed < before + steps:
             return False
+        if choice is not None:
+            choice.took(steps, took)
         # At most four times as many as were seen to fit, so that one lucky moment promises little.
         self._slice = max(1, min(4 * steps, int(steps * SLICE_SECONDS / max(took, 1e-9)), 1 << 40))
         return True
