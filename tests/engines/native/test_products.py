@@ -209,7 +209,7 @@ def small(draw: st.DrawFn) -> Matrices:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 @given(x=small(), cut=st.floats(0, 1))
 def test_small_products_are_what_the_interpreter_says(name: str, x: Matrices, cut: float) -> None:
     kernel = x.kernel()

@@ -20,7 +20,7 @@ from math import prod
 from ...dtypes import DType, float32, float64
 from ...loops import index, walk
 from ...loops.ir import Axis, Buffer, Kernel, Let, Local, Loop, Part, Reduce, Scalar, Statement, Store
-from .product_grid import Grid, choose_grid
+from .product_grid import Grid, Shape, choose_grid
 from .target import Target
 
 WORTH = 1 << 20
@@ -167,22 +167,22 @@ def _form(kernel: Kernel, nest: _Nest, reduction: Reduce, target: Target) -> For
     outer = [axis for axis in nest.axes if axis not in (m, n) and axis.extent > 1]
     outer.sort(key=lambda axis: axis not in two)  # the places of B first: see Grid.rows_inside
     runs = _merged([axis for axis in reduction.axes if axis.extent > 1], one, two)
-    extents, places = [extent for extent, _, _ in runs], prod([axis.extent for axis in outer])
-    distances = two[n], runs[-1][2]
-    grid = choose_grid(m.extent, n.extent, places, extents, distances, target, part.value.dtype)
+    extents = tuple([extent for extent, _, _ in runs])
+    shared, alike = [prod([x.extent for x in outer if (x in two) is own]) for own in (True, False)]
+    shape = Shape(m.extent, n.extent, shared, alike, extents, runs[-1][1], two[n], runs[-1][2])
     return Form(
         kernel=kernel,
         m=m,
         n=n,
         outer=tuple(outer),
-        runs=tuple(extents),
+        runs=extents,
         a=_operand(first, one, m, outer, [stride for _, stride, _ in runs]),
         b=_operand(second, two, n, outer, [stride for _, _, stride in runs]),
         total=part.local,
         lets=nest.lets,
         uses=nest.uses,
         target=target,
-        grid=grid,
+        grid=choose_grid(shape, target, part.value.dtype),
     )
 
 

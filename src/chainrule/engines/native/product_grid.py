@@ -6,8 +6,8 @@ order, so the bits are the same however the tiles are shared out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 from ...dtypes import DType
@@ -21,14 +21,8 @@ NEAR = 1024
 """Bytes: rows of B that lie closer than this are read where they are, others copied side by side.  Rows
 further apart fall into different pages, and at powers of two into the same few lines of the cache."""
 
-TILES = 64
-"""How many tiles a product should have, so that a dozen threads find about equal shares."""
-
 UNROLLED = 2
 """How many k one turn of the loop in registers takes: more only lengthens the text."""
-
-FLOOR = 1 << 19
-"""Operations below which a tile is not cut further (about 2 µs)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,51 +72,139 @@ _ENDING = 12
 """Half cycles that adding up the lanes of one vector takes."""
 
 
-def choose_grid(
-    m: int, n: int, outer: int, runs: Sequence[int], b: tuple[int, int], target: Target, dtype: DType
-) -> Grid:
-    """The cut of ``outer`` products of m × Π runs × n; ``b``: how far apart B's columns and rows lie."""
-    lanes, size, depths = target.lanes(dtype), dtype.itemsize, prod(runs)
-    vectors = min(2, -(-n // lanes))
-    columns = vectors * lanes
-    rows = _block_rows(m, vectors, target.registers)
-    panels = -(-n // columns)
-    blocks = -(-runs[-1] // DEPTH)
-    near = b[0] == 1 and b[1] * size < NEAR
-    enough = max(1, -(-TILES // (panels * outer)))
-    least = -(-FLOOR // (2 * min(columns, n) * depths))
-    tile_rows = max(min(-(-m // enough), _LONGEST), least, _SHORT[near, b[0] == 1])
-    tile_rows = -(-min(tile_rows, m) // rows) * rows
-    return Grid(
-        lanes=lanes,
-        rows=rows,
-        vectors=vectors,
-        panels=panels,
-        tile_rows=tile_rows,
-        row_tiles=-(-m // tile_rows),
-        depth=-(-runs[-1] // blocks),
-        blocks=blocks,
-        packed=not near,
-        rows_inside=m * depths * size <= _OUTLASTS,
-    )
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a cut depends on: ``shared`` outer places have a B of their own, ``outer`` ones each use the same.
+
+    ``across`` and ``along`` say how far apart B's columns and rows lie, ``a_along`` A's elements along k.
+    """
+
+    m: int
+    n: int
+    shared: int
+    outer: int
+    runs: tuple[int, ...]
+    a_along: int
+    across: int
+    along: int
 
 
-_SHORT = {(True, True): 56, (False, True): 128, (False, False): 256}
-"""Rows of a tile at least, where B is read (where it is, side by side): a copy must serve many rows."""
+def choose_grid(shape: Shape, target: Target, dtype: DType) -> Grid:
+    """The cut that takes the least time, by the model of :class:`_Times`, for one, two and four threads."""
+    lanes, size, m = target.lanes(dtype), dtype.itemsize, shape.m
+    vectors = min(2, -(-shape.n // lanes))
+    blocks = -(-shape.runs[-1] // DEPTH)
+    packed = shape.across != 1 or shape.along * size >= NEAR
+    most = max(
+        1, min(m, (target.registers - 1 - vectors) // vectors)
+    )  # one holds A's element, the others B's
+    again = packed and m * shape.outer * prod(shape.runs) * size <= _OUTLASTS
+    best: tuple[float, Grid] | None = None
+    for rows in range(most, most // 2, -1):
+        for tile_rows in sorted({-(-min(count * rows, m) // rows) * rows for count in _COUNTS}):
+            if tile_rows > max(rows, _LONGEST):
+                continue
+            for rows_inside in (False, True) if again else (False,):
+                grid = Grid(
+                    lanes=lanes,
+                    rows=rows,
+                    vectors=vectors,
+                    panels=-(-shape.n // (vectors * lanes)),
+                    tile_rows=tile_rows,
+                    row_tiles=-(-m // tile_rows),
+                    depth=-(-shape.runs[-1] // blocks),
+                    blocks=blocks,
+                    packed=packed,
+                    rows_inside=rows_inside,
+                )
+                times = _Times(shape, grid)
+                cost = sum([threads * times.slowest(threads) for threads in (1, 2, 4)])
+                if best is None or cost < best[0]:
+                    best = cost, grid
+    assert best is not None, "a block of one row is always possible"
+    return best[1]
 
-_LONGEST = 512
+
+_COUNTS = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40)
+"""Blocks of a tile to choose from."""
+
+_LONGEST = 520
 """Rows of a tile at most: what a block of ``DEPTH`` of them takes stays in the second-level cache."""
 
 _OUTLASTS = 4 << 20
 """Bytes of A above which the tiles of the same rows follow each other, not those of the same columns."""
 
 
-def _block_rows(m: int, vectors: int, registers: int) -> int:
-    """Rows summed at once: as many as the registers hold, unless fewer leave less over at the end.
+class _Times:
+    """A model of the cycles that tiles take: a cycle does two products of vectors and two loads."""
 
-    One register holds A's element, ``vectors`` hold B's.  A block costs ``rows · vectors`` products and
-    about one more for what it shares.
-    """
-    most = min(m, (registers - 1 - vectors) // vectors)
-    least = max(1, min(most, (most * 3) // 5))
-    return min(range(most, least - 1, -1), key=lambda rows: -(-m // rows) * (rows * vectors + 1))
+    def __init__(self, shape: Shape, grid: Grid) -> None:
+        self.shape, self.grid = shape, grid
+        self.total = prod(shape.runs)
+        self.turns = self.total // shape.runs[-1] * grid.blocks
+        last = shape.n - (grid.panels - 1) * grid.columns
+        self.full, self.last = self.block(grid.columns), self.block(last)
+        self.copy_full, self.copy_last = self.copy(grid.columns), self.copy(last)
+        self.all_blocks = -(-shape.m // grid.rows)
+        self.tile_blocks = grid.tile_rows // grid.rows
+
+    def block(self, columns: int) -> float:
+        """A block of sums, and putting them away."""
+        grid = self.grid
+        rows, vectors = grid.rows, -(-columns // grid.lanes)
+        if grid.narrow(columns, self.shape.a_along):
+            each = columns * (grid.depth / grid.lanes + _ENDING + grid.depth % grid.lanes) / 2
+            return self.turns * (30 + rows * each)
+        each = max(rows * vectors, rows + vectors) / 2 + 0.4
+        return self.total * each + self.turns * (30 + 3 * rows * vectors)
+
+    def copy(self, columns: int) -> float:
+        """The copy of a panel, transposed or not, with a wait for each row."""
+        if not self.grid.packed:
+            return 0.0
+        vectors = -(-columns // self.grid.lanes)
+        return self.total * (2 + vectors * (2 if self.shape.across == 1 else 4))
+
+    def until(self, tile: int) -> float:
+        """What all tiles before this one take together; each fetches its panel from a cache further off."""
+        begun = (100 + 0.6 * self.total * self.grid.vectors) * tile
+        return (self.by_panel if self.grid.rows_inside else self.by_row)(tile) + begun
+
+    def by_row(self, tile: int) -> float:
+        """The panels follow each other, all of them for some rows."""
+        grid = self.grid
+        lines, panels = divmod(tile, grid.panels)
+        outer, row_tiles = divmod(lines, grid.row_tiles)
+        here = (
+            self.tile_blocks
+            if row_tiles < grid.row_tiles - 1
+            else self.all_blocks - row_tiles * self.tile_blocks
+        )
+        blocks = outer * self.all_blocks + row_tiles * self.tile_blocks
+        line = (grid.panels - 1) * self.full + self.last
+        copies = (grid.panels - 1) * self.copy_full + self.copy_last
+        return blocks * line + lines * copies + panels * (here * self.full + self.copy_full)
+
+    def by_panel(self, tile: int) -> float:
+        """The rows follow each other, all of them for one panel, which is copied once."""
+        grid, lines = self.grid, self.grid.row_tiles * self.shape.outer
+        panels, rest = divmod(tile, lines)
+        outer, row_tiles = divmod(rest, grid.row_tiles)
+        share, panel = divmod(panels, grid.panels)
+        all_rows = self.shape.outer * self.all_blocks
+        each = (
+            (grid.panels - 1) * (all_rows * self.full + self.copy_full)
+            + all_rows * self.last
+            + self.copy_last
+        )
+        block, copy = (self.last, self.copy_last) if panel == grid.panels - 1 else (self.full, self.copy_full)
+        begun = outer * self.all_blocks + row_tiles * self.tile_blocks
+        before = panel * (all_rows * self.full + self.copy_full)
+        return share * each + before + begun * block + (copy if rest else 0.0)
+
+    def slowest(self, threads: int) -> float:
+        """The time of the thread that takes longest."""
+        grid, shape = self.grid, self.shape
+        tiles = shape.shared * shape.outer * grid.panels * grid.row_tiles
+        at = [self.until(tiles * thread // threads) for thread in range(threads + 1)]
+        return max([after - before for before, after in pairwise(at)])

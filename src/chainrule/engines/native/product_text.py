@@ -80,7 +80,8 @@ class _Walk:
         0 where the next tile does not need that panel, or its rows are read along memory anyway.
         """
         form, grid = self.form, self.grid
-        if not (grid.packed and grid.rows_inside and grid.panels > 1 and form.b.line == 1):
+        follows = grid.panels > 1 and (not grid.rows_inside or grid.row_tiles == 1)
+        if not (follows and grid.packed and form.b.line == 1):
             return 0
         rounds = -(-form.runs[-1] // self.span)
         return rounds if rounds <= _ROUNDS else 0
