@@ -55,6 +55,15 @@ def test_ratios_and_shares() -> None:
     assert found.wrong == [ours, torch]
 
 
+def test_a_busy_machine_shows() -> None:
+    found = results()
+    assert math.isnan(found.unrest)
+    for figure, best in zip(found.figures, (10e-6, 40e-6, math.nan, 40e-6), strict=True):
+        if figure.way != "jax scan":
+            figure.best, figure.rounds = best, [figure.step]
+    assert found.unrest == pytest.approx(1.25)  # of 2, 1.25 and 1
+
+
 def test_the_table_of_a_workload() -> None:
     table = results().table("mlp16")
     assert table.title == "mlp16: 784-16-16-10, sigmoid, cross-entropy (0.0 MFLOP, 0.00 MB)"

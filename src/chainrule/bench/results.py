@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import statistics
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,16 @@ class Results:
         """Figures whose first losses are not the reference's, and own ones that could not be measured."""
         return [f for f in self.figures if f.agrees is False or (f.problem and f.way.startswith("chainrule"))]
 
+    @property
+    def unrest(self) -> float:
+        """By how much the typical round lies above the fastest: the median over figures of median over best.
+
+        On a quiet machine it is 1.0 to 1.1; where other programs want the cores, small steps on several
+        threads suffer most, and figures mean little.
+        """
+        found = [figure.step / figure.best for figure in self.figures if figure.rounds]
+        return statistics.median(found) if found else math.nan
+
     # -- for machines ------------------------------------------------------------------------------
 
     def mapping(self) -> dict[str, Any]:
@@ -63,6 +74,7 @@ class Results:
             "machine": self.machine,
             "date": self.date,
             "compared_with": self.own,
+            "unrest": self.unrest,
             "versions": sorted({figure.version for figure in self.figures if figure.version}),
             "not_measured": self.missing,
             "peaks": [asdict(machine) for machine in self.machines.values()],

@@ -27,6 +27,8 @@ from .command import Command, FiniteFloat, json_option, unknown
 from .output import emit_json, print_table, say
 
 _FRAMEWORKS = list(dict.fromkeys(way.framework for way in PEERS))
+_BUSY = 1.25
+"""Where the typical round takes so many times the fastest one, the figures are not to be relied upon."""
 _HOW = "\n".join(f"  {name:<7} {workload.about}" for name, workload in WORKLOADS.items())
 
 
@@ -121,6 +123,8 @@ def bench(
     if page is not None:
         write_page(results, page)
         say(f"written to {page}")
+    if results.unrest > _BUSY:
+        say(f"the machine was busy: rounds took {results.unrest:.2f} times as long as the fastest ones")
     for figure in results.wrong:
         problem = figure.problem or "its first losses are not those of the stepper"
         say(f"{figure.workload}, {figure.way}, {figure.threads} threads: {problem}")

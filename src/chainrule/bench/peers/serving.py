@@ -112,10 +112,13 @@ def without_dropout(sizes: dict[str, Any]) -> dict[str, Any]:
 
 def peak_memory() -> int | None:
     """The most memory this process has held, in bytes; None where the system does not tell."""
-    if resource is None:
-        return None
-    unit = 1 if sys.platform == "darwin" else 1024
-    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * unit
+    try:
+        with open("/proc/self/status", encoding="ascii") as status:
+            held = next(line for line in status if line.startswith("VmHWM:"))
+        return int(held.split()[1]) * 1024
+    except (OSError, StopIteration):  # elsewhere than on Linux, where ru_maxrss may be what the parent held
+        unit = 1 if sys.platform == "darwin" else 1024
+        return None if resource is None else int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * unit
 
 
 def keep_to(threads: int) -> None:
