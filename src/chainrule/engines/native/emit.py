@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from ...loops.ir import Buffer, Kernel, Loop, Program
+from ...loops.ir import Buffer, Kernel, Loop, Program, Statement
 from ...loops.text import canonical
 from .emit_facts import Facts
 from .emit_functions import expanded
 from .emit_nests import Nests
+from .emit_pack import packed
 from .emit_plan import Planner
 from .target import Target
 
@@ -30,17 +31,24 @@ def function_name(kernel: Kernel) -> str:
 
 def emit_kernel(kernel: Kernel, target: Target, name: str | None = None) -> str:
     """The LLVM text of a kernel for one machine; the function is called ``name``, or by its content."""
-    axis = kernel.axis
-    body = expanded(kernel.body, target.has_fma)
-    outer = None if axis is None else Loop(axis, body)
-    body = body if outer is None else (outer,)
+    body: tuple[Statement, ...] = expanded(kernel.body, target.has_fma)
+    first: list[Statement] = []
+    stack: list[Buffer] = []
+    outer = None
+    if kernel.axis is not None:
+        first, body, stack = packed(body, kernel.axis, target)
+        outer = Loop(kernel.axis, body)
+        body = (*first, outer)
     facts = Facts(body)
     plan = Planner(target, facts, outer).make(body)
     buffers = kernel_buffers(kernel)
     nests = Nests(target, facts, buffers, plan)
+    for buffer in stack:
+        nests.on_stack(buffer)
     if outer is None:
         nests.body(body)
     elif outer.axis.extent:
+        nests.body(first)
         nests.range(outer, "%lo", "%hi", None)
     return _function(name or function_name(kernel), nests, buffers)
 

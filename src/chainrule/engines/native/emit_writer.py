@@ -17,7 +17,7 @@ from itertools import product
 
 from ...loops.ir import Axis, Buffer, Local, Scalar
 from .emit_facts import Facts
-from .emit_operations import Operations
+from .emit_operations import Operations, type_of
 from .target import Target
 
 Copy = tuple[int, ...]
@@ -131,6 +131,10 @@ class Writer:
         name = f"%a{self.fresh()}"
         self.allocations.append(f"{name} = alloca {type}, i64 {count}, align 64")
         return name
+
+    def on_stack(self, buffer: Buffer) -> None:
+        """Give a buffer of the emission's own a place on the stack."""
+        self.buffers[buffer] = self.allocate(type_of(buffer.dtype, 0).memory, buffer.size)
 
     def begin_block(self, label: str) -> None:
         self.levels[-1].lines.append(f"{label}:")
