@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -71,31 +72,33 @@ GRAPH: Language[Node] = Language(
 _SMALL = 256  # constants up to this many elements are looked into
 
 
-def known(found: Node) -> np.ndarray[Any, Any] | None:
-    """The array of a small constant."""
-    return found.array if isinstance(found, Constant) and 0 < found.size <= _SMALL else None
-
-
 def is_filled_with(value: float) -> Callable[[Node], bool]:
     """A question: is the node a constant all of whose elements are ``value``, the sign of zero included?"""
-    negative = bool(np.signbit(value))
+    sign = math.copysign(1.0, value)
 
     def holds(found: Node) -> bool:
-        array = known(found)
-        if array is None or not (array == value).all():
+        common = number(found)
+        if common is None or common != value:
             return False
-        return value != 0 or array.dtype.kind != "f" or bool((np.signbit(array) == negative).all())
+        if value != 0 or found.dtype.kind != "f":
+            return True
+        array: np.ndarray[Any, Any] = found.array  # type: ignore[attr-defined]  # number() looked
+        return bool((np.signbit(array) == (sign < 0)).all())
 
     return holds
 
 
 def number(found: Node) -> Any:
     """The one number that a small constant is filled with, of its own dtype; None if it is not so."""
-    array = known(found)
-    if array is None:
+    if not isinstance(found, Constant):
+        return None
+    array = found.array
+    if array.size == 1:
+        return array[()] if not array.shape else array.reshape(-1)[0]
+    if not 0 < array.size <= _SMALL:
         return None
     first = array.reshape(-1)[0]
-    return first if array.size == 1 or (array == first).all() else None
+    return first if (array == first).all() else None
 
 
 def is_number(found: Node) -> bool:
