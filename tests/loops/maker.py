@@ -202,7 +202,9 @@ class Maker:
             t
             for t in self.tensors.values()
             if t.shape == tuple(shape) and t.buffer.dtype is dtype and not t.known.near
-            if t.buffer.role != "kept" and t not in self.unwritten and (not tame or t.known.bound <= 2 or not is_float(dtype))
+            if t.buffer.role != "kept"
+            and t not in self.unwritten
+            and (not tame or t.known.bound <= 2 or not is_float(dtype))
         ]
         if fits and not self.chance(3):
             return self.choice(fits)

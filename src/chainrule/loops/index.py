@@ -22,6 +22,7 @@ def of(axis: Axis) -> Scalar:
 
 
 def number(value: int) -> Scalar:
+    """A number as an index."""
     return scalar("constant", (), INDEX, value)
 
 
@@ -47,6 +48,7 @@ def from_terms(constant: int, coefficients: dict[Scalar, int]) -> Scalar:
 
 
 def add(*values: Scalar) -> Scalar:
+    """The sum of indices, in normal form."""
     constant, total = 0, dict[Scalar, int]()
     for value in values:
         more, coefficients = terms(value)
@@ -57,11 +59,13 @@ def add(*values: Scalar) -> Scalar:
 
 
 def scale(value: Scalar, factor: int) -> Scalar:
+    """An index times a number."""
     constant, coefficients = terms(value)
     return _recombine(constant * factor, {term: c * factor for term, c in coefficients.items()})
 
 
 def shift(value: Scalar, by: int) -> Scalar:
+    """An index plus a number."""
     return add(value, number(by))
 
 
@@ -143,6 +147,7 @@ def _split(value: Scalar, n: int) -> tuple[Scalar, Scalar] | None:
 
 
 def floordiv(value: Scalar, n: int) -> Scalar:
+    """An index divided by a positive number and rounded down: without a division where bounds allow it."""
     if n == 1:
         return value
     if (found := _split(value, n)) is not None:
@@ -151,6 +156,10 @@ def floordiv(value: Scalar, n: int) -> Scalar:
         coarse, _, unit = coarser
         return floordiv(coarse, n // unit)
     constant, coefficients = terms(value)
+    for term, c in coefficients.items():
+        if c == 1 and (inner := _quotient(term)) is not None:  # (x // a + y) // n = (x + a·y) // (a·n)
+            x, a = inner
+            return floordiv(add(x, scale(add(value, scale(term, -1)), a)), a * n)
     whole = {term: c // n for term, c in coefficients.items() if c % n == 0}
     if not whole and 0 <= constant < n:
         return scalar("floordiv", (value, number(n)), INDEX)
@@ -159,7 +168,15 @@ def floordiv(value: Scalar, n: int) -> Scalar:
     return add(from_terms(constant // n, whole), floordiv(rest, n))
 
 
+def _quotient(value: Scalar) -> tuple[Scalar, int] | None:
+    """The operand and the divisor of a quotient by a positive number."""
+    if value.op != "floordiv" or value.args[1].op != "constant" or value.args[1].payload <= 0:
+        return None
+    return value.args[0], int(value.args[1].payload)
+
+
 def mod(value: Scalar, n: int) -> Scalar:
+    """The remainder, in [0, n), of an index divided by a positive number."""
     if n == 1:
         return number(0)
     if (found := _split(value, n)) is not None:

@@ -67,9 +67,9 @@ def verify(program: Program) -> None:
 
 
 def violations(program: Program) -> list[Violation]:
-    """Everything in a program that breaks a rule; types and scopes first, the rest only if they are right."""
+    """All that breaks a rule; what has to be proved is looked at once types and scopes are right."""
     verified = Verified(program)
-    for rules in (FORM, MEANING):
+    for rules in (*[{rule: holds} for rule, holds in FORM.items()], MEANING):
         found = [
             Violation(rule, step_name(step), text, why)
             for rule, holds in rules.items()
@@ -155,7 +155,7 @@ def read_only(v: Verified) -> Iterator[Fault]:
     for step in v.program.steps:
         for buffer, text in _writes(v, step):
             if buffer.role in ("input", "constant"):
-                yield step, text, f"{buffer.name} is a {buffer.role}"
+                yield step, text, f"{buffer.name} has the role {buffer.role!r}"
 
 
 def _writes(v: Verified, step: Step) -> list[tuple[Buffer, str]]:
