@@ -1,9 +1,10 @@
-"""Elementary functions of float32 as a few additions, products and operations on bits.
+"""Elementary functions as a few additions, products and operations on bits.
 
 A processor has no instruction for an exponential, and a call of the C library stops a loop from running
 on vectors.  :func:`expand` turns ``exp(x)`` and its kin into scalars of plain arithmetic: no branch, no
-table, no memory; right within 2 units in the last place of the true value for every one of the 2³²
-arguments, through gradual underflow, and exactly C's at ±0, ±∞ and NaN.
+table, no memory; within 2 units in the last place of the true value, for every one of the 2³² arguments
+that a float32 can be, through gradual underflow, and exactly C's at ±0, ±∞ and NaN.  In float64 that goes
+for exp, expm1, log, log1p, tanh and sigmoid; the others stay calls.
 
 How they are made.  *Reduce* the argument to a small interval around 0 by what the function does with
 powers of two or quarter turns; there, a polynomial whose greatest error is least (fitted by
@@ -28,8 +29,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from ...dtypes import float32, float64, int32, int64
+import numpy as np
+
+from ...dtypes import DType, float32, float64, int32, int64
 from ...loops.builder import (
     abs_,
     add,
@@ -55,76 +60,76 @@ from ...loops.builder import (
     xor,
 )
 from ...loops.ir import Scalar
+from . import vector_coefficients as numbers
 
-# ── numbers ───────────────────────────────────────────────────────────────────────────────────────
+# ── the formats ───────────────────────────────────────────────────────────────────────────────────
 
-_TO_INTEGER = 1.5 * 2.0**23  # float32's spacing here is 1; the low bits count from here
-_TO_INTEGER_64 = 1.5 * 2.0**52
+
+@dataclass(frozen=True)
+class Format:
+    """A floating-point format: how its bits lie, where functions saturate in it, and its polynomials."""
+
+    dtype: DType
+    integer: DType
+    mantissa: int  # bits of it that are stored
+    bias: int  # of the exponent
+    ln2: tuple[float, float]  # the first part has so few bits that its multiples are exact
+    exp_ends: tuple[float, float]  # eˣ is 0 and ∞ from here on
+    expm1_least: float  # -1
+    tanh_greatest: float  # 1
+    sigmoid_greatest: float  # 1
+    unit: float  # a power of two: eˣ times it is normal even where eˣ is the least there is
+    exp: tuple[float, ...]
+    expm1: tuple[float, ...]
+    log1p: tuple[float, ...]
+
+    @property
+    def to_integer(self) -> float:
+        """Added to a number, it leaves the nearest integer in the lowest bits: here the spacing is 1."""
+        return 1.5 * 2.0**self.mantissa
+
+    @property
+    def sign(self) -> int:
+        """The bits of -0."""
+        return -(1 << 8 * self.dtype.itemsize - 1)
+
+    @property
+    def exponent(self) -> int:
+        """The mask of sign and exponent."""
+        return -(1 << self.mantissa)
+
+    @property
+    def tiny(self) -> float:
+        """A function x + O(x²) rounds to x below this."""
+        return 2.0 ** -(self.mantissa + 1)
+
+    def bits(self, x: Scalar | float) -> Any:
+        """The bits of a scalar, or of a number."""
+        if isinstance(x, float):
+            return int(np.asarray(x, self.dtype).view(self.integer))
+        return bitcast(x, self.integer)
+
+    def value(self, bits: Scalar) -> Scalar:
+        return bitcast(bits, self.dtype)
+
+    def power(self, biased: Scalar) -> Scalar:
+        """2ⁿ, of n + bias."""
+        return self.value(shl(biased, self.mantissa))
+
+
+SINGLE = Format(
+    float32, int32, 23, 127, (0.693359375, math.log(2) - 0.693359375), (-104.0, 89.0), -18.0, 9.02, 20.0,
+    2.0**40, numbers.EXP, numbers.EXPM1, numbers.LOG1P,
+)  # fmt: skip
+DOUBLE = Format(
+    float64, int64, 52, 1023, (0.6931471803691238, 1.9082149292705877e-10), (-746.0, 710.0), -40.0, 19.1,
+    40.0, 2.0**60, numbers.EXP_64, numbers.EXPM1_64, numbers.LOG1P_64,
+)  # fmt: skip
+
 _LOG2_E = 1 / math.log(2)
-_LN2_HIGH = 0.693359375  # ten bits: times an integer below 2¹⁴, exact
-_LN2_LOW = math.log(2) - _LN2_HIGH
-_SIGN = -(1 << 31)
-_EXPONENT = -(1 << 23)  # the bits of sign and exponent
-_ONE = 0x3F800000  # the bits of 1.0
-_ROOT_HALF = 0x3F3504F3  # those of √½
-_TINY = 2.0**-24  # below this, f(x) = x + O(x²) rounds to x
-
-_EXP = (1.0, 0.4999999403953552, 0.1666652113199234, 0.041668254882097244, 0.008368661627173424,
-        0.0013821452157571912)  # fmt: skip
-"""(eʳ - 1) / r for |r| ≤ ln 2 / 2."""
-
-_EXPM1 = (0.4999999701976776, 0.1666654646396637, 0.04166744276881218, 0.008366253226995468,
-          0.0013869957765564322)  # fmt: skip
-"""(eʳ - 1 - r) / r² for |r| ≤ ln 2 / 2."""
-
-_EXP2 = (0.6931471824645996, 0.24022647738456726, 0.05550359934568405, 0.009618505835533142,
-         0.0013390809763222933, 0.00015326470020227134)  # fmt: skip
-"""(2ʳ - 1) / r for |r| ≤ ½."""
-
-_LOG1P = (-0.49999991059303284, 0.3333394527435303, -0.25001776218414307, 0.19962239265441895,
-          -0.16570313274860382, 0.14916355907917023, -0.14307723939418793, 0.08738791942596436)  # fmt: skip
-"""(log(1 + f) - f) / f² for √½ ≤ 1 + f ≤ √2."""
-
-_LOG2 = (1.442695040939366, -0.7213475252129925, 0.4808983207254591, -0.3606728005655597,
-         0.28854064382171624, -0.24050417353655898, 0.2060962489573458, -0.17904695683644073,
-         0.1590015895416499, -0.15698231126786408, 0.15485709836063957, -0.08634542060072899)  # fmt: skip
-"""log₂(1 + f) / f for √½ ≤ 1 + f ≤ √2, in float64, to 2⁻³³."""
-
-_ERF = (0.12837916612625122, 0.6366195678710938, 0.10277630388736725, -0.019147822633385658,
-        -0.00016950514691416174, 0.001675679231993854, -0.0006373666110448539,
-        0.00011886281572515145, -9.38821176532656e-06)  # fmt: skip
-"""-log(erfc(a)) / a - 1 for 0 < a ≤ 3.93, weighed by what it does to erf(a)."""
-
-_SIN = (-0.16666652262210846, 0.008332008495926857, -0.00019494496518746018)
-"""(sin(r) / r - 1) / r² as a polynomial in r², for |r| ≤ 1.033·π/4."""
-
-_COS = (-0.5, 0.04166664183139801, -0.0013887123204767704, 2.441079413983971e-05)
-"""(cos(r) - 1) / r² as a polynomial in r², for |r| ≤ 1.033·π/4."""
-
-_ATAN = (-0.33333152532577515, 0.19993767142295837, -0.14211001992225647, 0.10665769129991531,
-         -0.07551661133766174, 0.043204762041568756, -0.01636323146522045, 0.002919439459219575)  # fmt: skip
-"""(atan(q) / q - 1) / q² as a polynomial in q², for 0 ≤ q ≤ 1."""
-
-_TWO_OVER_PI = (
-    (2.0**48, 0.6366197723675814, -3.935735335036497e-17),
-    (2.0**68, 8.528719804229428e-08, 6.074026489649846e-24),
-    (2.0**88, 1.4504564269239186e-14, -5.321602079519459e-31),
-    (2.0**108, 1.0760572810738749e-19, -1.690193447800753e-36),
-    (math.inf, 7.696704864039572e-26, 4.420676015940119e-42),
-)
-"""2/π in two float64 for arguments below a bound, without the bits that only make whole turns there: an
-argument from 2ᵏ on is a multiple of 2ᵏ⁻²³, so bits of 2/π from 2²⁵⁻ᵏ on make multiples of 4 quarters."""
 
 
 # ── building blocks ───────────────────────────────────────────────────────────────────────────────
-
-
-def _bits(x: Scalar) -> Scalar:
-    return bitcast(x, int32)
-
-
-def _float(bits: Scalar) -> Scalar:
-    return bitcast(bits, float32)
 
 
 def _polynomial(x: Scalar, coefficients: Sequence[float]) -> Scalar:
@@ -144,118 +149,129 @@ def _at_least(x: Scalar, limit: float) -> Scalar:
     return where(lt(x, limit), limit, x)
 
 
-def _with_sign(x: Scalar, sign: Scalar) -> Scalar:
+def _with_sign(form: Format, x: Scalar, sign: Scalar) -> Scalar:
     """``x``, which is not negative, with the sign of another number."""
-    return _float(or_(_bits(x), and_(_bits(sign), _SIGN)))
+    return form.value(or_(form.bits(x), and_(form.bits(sign), form.sign)))
 
 
-def _powers(x: Scalar, per_unit: float, bias: int) -> tuple[Scalar, Scalar]:
+def _powers(form: Format, x: Scalar, per_unit: float, bias: int) -> tuple[Scalar, Scalar]:
     """n = the integer nearest to x·per_unit, as a float, and as bits n + bias."""
-    shifted = fma(x, per_unit, _TO_INTEGER + bias)
-    return sub(shifted, _TO_INTEGER + bias), _bits(shifted)
+    shifted = fma(x, per_unit, form.to_integer + bias)
+    return sub(shifted, form.to_integer + bias), form.bits(shifted)
 
 
-def _scale(x: Scalar, twice_biased: Scalar) -> Scalar:
-    """x·2ⁿ rounded once, for -252 ≤ n ≤ 254 given in bits as n + 254: in two steps, the first exact."""
+def _scale(form: Format, x: Scalar, twice_biased: Scalar) -> Scalar:
+    """x·2ⁿ rounded once, of n + 2·bias: in two steps, the first exact, for 2ⁿ may be no float itself."""
     half = shr(twice_biased, 1)
-    return mul(mul(x, _float(shl(half, 23))), _float(shl(sub(twice_biased, half), 23)))
+    return mul(mul(x, form.power(half)), form.power(sub(twice_biased, half)))
 
 
-def _without_ln2(x: Scalar, n: Scalar) -> Scalar:
+def _without_ln2(form: Format, x: Scalar, n: Scalar) -> Scalar:
     """x - n·ln 2."""
-    return fma(n, -_LN2_LOW, fma(n, -_LN2_HIGH, x))
+    return fma(n, -form.ln2[1], fma(n, -form.ln2[0], x))
 
 
-def _expm1_reduced(r: Scalar, factor: float) -> Scalar:
+def _expm1_reduced(form: Format, r: Scalar, factor: float) -> Scalar:
     """e^(factor·r) - 1 for |factor·r| ≤ ln 2 / 2."""
-    high = _polynomial(r, [c * factor ** (k + 2) for k, c in enumerate(_EXPM1)])
+    high = _polynomial(r, [c * factor ** (k + 2) for k, c in enumerate(form.expm1)])
     return fma(mul(r, r), high, mul(r, factor))
 
 
 # ── exponentials ──────────────────────────────────────────────────────────────────────────────────
 
 
-def _exp(x: Scalar) -> Scalar:
+def _exp(form: Format, x: Scalar) -> Scalar:
     """x = n·ln 2 + r;  eˣ = 2ⁿ·eʳ."""
-    x = _at_most(_at_least(x, -104.0), 89.0)  # 0 and ∞ from here on
-    n, biased = _powers(x, _LOG2_E, 254)
-    r = _without_ln2(x, n)
-    return _scale(fma(_polynomial(r, _EXP), r, 1.0), biased)
+    x = _at_most(_at_least(x, form.exp_ends[0]), form.exp_ends[1])
+    n, biased = _powers(form, x, _LOG2_E, 2 * form.bias)
+    r = _without_ln2(form, x, n)
+    return _scale(form, fma(_polynomial(r, form.exp), r, 1.0), biased)
 
 
-def _expm1(x: Scalar) -> Scalar:
-    """2ⁿ·(eʳ - 1) + (2ⁿ - 1), all halved, for 2¹²⁸ is no float32."""
-    clamped = _at_most(_at_least(x, -18.0), 89.0)
-    n, biased = _powers(clamped, _LOG2_E, 126)
-    r = _without_ln2(clamped, n)
-    power = _float(shl(biased, 23))
-    half = fma(power, _expm1_reduced(r, 1.0), sub(power, 0.5))
-    return where(lt(abs_(x), _TINY), x, add(half, half))
+def _expm1(form: Format, x: Scalar) -> Scalar:
+    """2ⁿ·(eʳ - 1) + (2ⁿ - 1), all halved, for 2ⁿ may be just too large for a float."""
+    clamped = _at_most(_at_least(x, form.expm1_least), form.exp_ends[1])
+    n, biased = _powers(form, clamped, _LOG2_E, form.bias - 1)
+    power = form.power(biased)
+    half = fma(power, _expm1_reduced(form, _without_ln2(form, clamped, n), 1.0), sub(power, 0.5))
+    return where(lt(abs_(x), form.tiny), x, add(half, half))
 
 
-def _sigmoid(x: Scalar) -> Scalar:
-    """2ⁿ / (2ⁿ + e⁻ʳ), both times 2⁴⁰: then neither part leaves the range, and the quotient underflows
-    as gradually as it should."""
-    x = _at_most(_at_least(x, -105.0), 20.0)
-    n, biased = _powers(x, _LOG2_E, 127 + 40)
-    r = _without_ln2(x, n)
-    power, unit = _float(shl(biased, 23)), 2.0**40
-    falling = _polynomial(r, [-c * (-1.0) ** k * unit for k, c in enumerate(_EXP)])
-    return div(power, add(fma(falling, r, power), unit))
+def _sigmoid(form: Format, x: Scalar) -> Scalar:
+    """2ⁿ / (2ⁿ + e⁻ʳ), both times a large unit: then neither part leaves the range, and the quotient
+    underflows as gradually as it should."""
+    x = _at_most(_at_least(x, form.exp_ends[0] - 1), form.sigmoid_greatest)
+    n, biased = _powers(form, x, _LOG2_E, form.bias + int(math.log2(form.unit)))
+    power = form.power(biased)
+    falling = [-c * (-1.0) ** k * form.unit for k, c in enumerate(form.exp)]
+    r = _without_ln2(form, x, n)
+    return div(power, add(fma(_polynomial(r, falling), r, power), form.unit))
 
 
-def _tanh(x: Scalar) -> Scalar:
+def _tanh(form: Format, x: Scalar) -> Scalar:
     """(1 - E) / (1 + E) with E = e^(-2|x|) = 2ⁿ·(1 + g); 1 - 2ⁿ and 1 + 2ⁿ are exact.
 
     One word of ln 2 is enough: where n is far from 0, an error of E matters little."""
-    size = _at_most(abs_(x), 9.02)  # 1 from here on
-    n, biased = _powers(size, -2 * _LOG2_E, 127)
-    r = fma(n, math.log(2) / 2, size)
-    power = _float(shl(biased, 23))
-    g = _expm1_reduced(r, -2.0)
+    size = _at_most(abs_(x), form.tanh_greatest)
+    n, biased = _powers(form, size, -2 * _LOG2_E, form.bias)
+    power, g = form.power(biased), _expm1_reduced(form, fma(n, math.log(2) / 2, size), -2.0)
     above, below = fma(neg(power), g, sub(1.0, power)), fma(power, g, add(power, 1.0))
-    return _with_sign(div(above, below), x)
+    return _with_sign(form, div(above, below), x)
 
 
 def _erf(x: Scalar) -> Scalar:
     """1 - e⁻ᵘ with u = -log(erfc(|x|)), a smooth function of |x|; e⁻ᵘ = 2ⁿ·(1 + g)."""
     size = _at_most(abs_(x), 3.93)  # 1 from here on
-    u = fma(_polynomial(size, _ERF), size, size)
-    n, biased = _powers(u, -_LOG2_E, 127)
-    r = fma(n, math.log(2), u)
-    power = _float(shl(biased, 23))
-    return _with_sign(fma(neg(power), _expm1_reduced(r, -1.0), sub(1.0, power)), x)
+    u = fma(_polynomial(size, numbers.ERF), size, size)
+    n, biased = _powers(SINGLE, u, -_LOG2_E, 127)
+    power, g = SINGLE.power(biased), _expm1_reduced(SINGLE, fma(n, math.log(2), u), -1.0)
+    return _with_sign(SINGLE, fma(neg(power), g, sub(1.0, power)), x)
 
 
 # ── logarithms ────────────────────────────────────────────────────────────────────────────────────
 
 
-def _log_reduced(f: Scalar, exponent: Scalar) -> Scalar:
-    """log(2ᵉ·(1 + f)), of bits that hold e where a float has its exponent."""
-    small = fma(mul(f, f), _polynomial(f, _LOG1P), f)
-    return fma(cast(exponent, float32), math.log(2) / 2**23, small)
+def _exponent(form: Format, bits: Scalar) -> Scalar:
+    """Of a number 2ᵉ·m with √½ ≤ m < √2: e, in the place of an exponent."""
+    return and_(sub(bits, form.bits(math.sqrt(0.5))), form.exponent)
+
+
+def _as_number(form: Format, exponent: Scalar) -> tuple[Scalar, float]:
+    """Such an exponent as a multiple of a power of two.
+
+    That of a float64 goes by way of int32: not every machine converts vectors of int64."""
+    if form is SINGLE:
+        return cast(exponent, float32), 2.0**-23
+    return cast(cast(shr(exponent, 32), int32), float64), 2.0**-20
+
+
+def _log_reduced(form: Format, f: Scalar, exponent: Scalar) -> Scalar:
+    """log(2ᵉ·(1 + f))."""
+    number, unit = _as_number(form, exponent)
+    return fma(number, math.log(2) * unit, fma(mul(f, f), _polynomial(f, form.log1p), f))
 
 
 def _log_ends(x: Scalar, y: Scalar, start: float) -> Scalar:
     """``y`` inside the domain (start, ∞); ∞ at ∞, -∞ at its start and NaN below."""
-    outside = where(eq(x, start), constant(-math.inf, float32), math.nan)
+    outside = where(eq(x, start), constant(-math.inf, x.dtype), math.nan)
     return where(gt(x, start), where(lt(x, math.inf), y, x), outside)
 
 
-def _log(x: Scalar) -> Scalar:
+def _log(form: Format, x: Scalar) -> Scalar:
     """x = 2ᵉ·(1 + f) with √½ ≤ 1 + f < √2;  log x = e·ln 2 + log(1 + f)."""
-    bits = where(lt(x, 2.0**-126), sub(_bits(mul(x, 2.0**23)), 23 << 23), _bits(x))
-    exponent = and_(sub(bits, _ROOT_HALF), _EXPONENT)
-    f = sub(_float(sub(bits, exponent)), 1.0)
-    return _log_ends(x, _log_reduced(f, exponent), 0.0)
+    lifted = sub(form.bits(mul(x, 2.0**form.mantissa)), form.mantissa << form.mantissa)
+    bits = where(lt(x, 2.0 ** (1 - form.bias)), lifted, form.bits(x))
+    exponent = _exponent(form, bits)
+    f = sub(form.value(sub(bits, exponent)), 1.0)
+    return _log_ends(x, _log_reduced(form, f, exponent), 0.0)
 
 
-def _log1p(x: Scalar) -> Scalar:
+def _log1p(form: Format, x: Scalar) -> Scalar:
     """1 + x = 2ᵉ·(1 + f), but f = x·2⁻ᵉ + (2⁻ᵉ - 1), in which nothing of a small x is lost."""
-    exponent = and_(sub(_bits(add(x, 1.0)), _ROOT_HALF), _EXPONENT)
-    power = _float(sub(_ONE + (2 << 23), exponent))  # 4·2⁻ᵉ: e reaches 128
+    exponent = _exponent(form, form.bits(add(x, 1.0)))
+    power = form.value(sub(form.bits(4.0), exponent))  # 4·2⁻ᵉ, for the greatest e is one too many
     f = fma(mul(x, 0.25), power, fma(power, 0.25, -1.0))
-    y = where(lt(abs_(x), _TINY), x, _log_reduced(f, exponent))
+    y = where(lt(abs_(x), form.tiny), x, _log_reduced(form, f, exponent))
     return _log_ends(x, y, -1.0)
 
 
@@ -269,20 +285,20 @@ def _quarter_turns(size: Scalar, fused: bool) -> tuple[Scalar, Scalar]:
     most to the ½ that the rest can be.  x·2/π is needed to 2⁻⁵⁵, for some float32 comes as near as 2⁻³⁰
     to a multiple of π/2.
     """
-    *others, (_, first, second) = _TWO_OVER_PI
+    *others, (_, first, second) = numbers.TWO_OVER_PI
     high, low = constant(first, float64), constant(second, float64)
     for bound, first, second in reversed(others):
         below = lt(size, bound)
         high, low = where(below, first, high), where(below, second, low)
     x = cast(size, float64)
     if fused:
-        shifted = fma(x, high, _TO_INTEGER_64)
-        rest = fma(x, high, neg(sub(shifted, _TO_INTEGER_64)))
+        shifted = fma(x, high, DOUBLE.to_integer)
+        rest = fma(x, high, neg(sub(shifted, DOUBLE.to_integer)))
     else:  # in halves whose products with 24 bits are exact
         upper = bitcast(and_(bitcast(high, int64), -(1 << 24)), float64)
         lower = sub(high, upper)
-        shifted = add(mul(x, high), _TO_INTEGER_64)
-        rest = add(sub(mul(x, upper), sub(shifted, _TO_INTEGER_64)), mul(x, lower))
+        shifted = add(mul(x, high), DOUBLE.to_integer)
+        rest = add(sub(mul(x, upper), sub(shifted, DOUBLE.to_integer)), mul(x, lower))
     turns = cast(bitcast(shifted, int64), int32)
     return turns, cast(mul(fma(x, low, rest), math.pi / 2), float32)
 
@@ -292,19 +308,19 @@ def _circular(x: Scalar, shift: int, fused: bool) -> tuple[Scalar, Scalar]:
     turns, r = _quarter_turns(abs_(x), fused)
     turns = add(turns, shift)
     z = mul(r, r)
-    sine = fma(mul(r, z), _polynomial(z, _SIN), r)
-    cosine = fma(_polynomial(z, _COS), z, 1.0)
-    return where(ne(and_(turns, 1), 0), cosine, sine), and_(shl(turns, 30), _SIGN)
+    sine = fma(mul(r, z), _polynomial(z, numbers.SIN), r)
+    cosine = fma(_polynomial(z, numbers.COS), z, 1.0)
+    return where(ne(and_(turns, 1), 0), cosine, sine), and_(shl(turns, 30), SINGLE.sign)
 
 
 def _sin(x: Scalar, fused: bool) -> Scalar:
     value, flip = _circular(x, 0, fused)
-    return _float(xor(xor(_bits(value), flip), and_(_bits(x), _SIGN)))
+    return SINGLE.value(xor(xor(SINGLE.bits(value), flip), and_(SINGLE.bits(x), SINGLE.sign)))
 
 
 def _cos(x: Scalar, fused: bool) -> Scalar:
     value, flip = _circular(x, 1, fused)
-    return _float(xor(_bits(value), flip))
+    return SINGLE.value(xor(SINGLE.bits(value), flip))
 
 
 def _atan2(y: Scalar, x: Scalar) -> Scalar:
@@ -315,10 +331,10 @@ def _atan2(y: Scalar, x: Scalar) -> Scalar:
     # 0/0 stands for an angle of 0, ∞/∞ for one of π/4
     q = where(eq(low, high), where(gt(low, 0.0), constant(1.0, float32), 0.0), div(low, high))
     z = mul(q, q)
-    angle = fma(mul(q, z), _polynomial(z, _ATAN), q)
+    angle = fma(mul(q, z), _polynomial(z, numbers.ATAN), q)
     angle = where(steep, _minus(math.pi / 2, angle), angle)
-    angle = where(lt(_bits(x), 0), _minus(math.pi, angle), angle)
-    return _with_sign(angle, y)
+    angle = where(lt(SINGLE.bits(x), 0), _minus(math.pi, angle), angle)
+    return _with_sign(SINGLE, angle, y)
 
 
 def _minus(number: float, x: Scalar) -> Scalar:
@@ -337,14 +353,14 @@ def _pow(x: Scalar, y: Scalar) -> Scalar:
     size = abs_(x)
     exponent = mul(cast(y, float64), _log2(size))
     exponent = _at_most(_at_least(exponent, -151.0), 129.0)
-    shifted = add(exponent, _TO_INTEGER_64 + 254)
-    r = cast(sub(exponent, sub(shifted, _TO_INTEGER_64 + 254)), float32)
+    shifted = add(exponent, DOUBLE.to_integer + 254)
+    r = cast(sub(exponent, sub(shifted, DOUBLE.to_integer + 254)), float32)
     biased = cast(bitcast(shifted, int64), int32)
-    power = _scale(fma(_polynomial(r, _EXP2), r, 1.0), biased)
+    power = _scale(SINGLE, fma(_polynomial(r, numbers.EXP2), r, 1.0), biased)
     whole, half = eq(round_(y), y), mul(y, 0.5)
     power = where(eq(size, 1.0), where(eq(y, y), 1.0, y), power)  # also to the power ±∞
     odd = and_(whole, ne(round_(half), half))
-    power = _float(xor(_bits(power), where(odd, and_(_bits(x), _SIGN), 0)))
+    power = SINGLE.value(xor(SINGLE.bits(power), where(odd, and_(SINGLE.bits(x), SINGLE.sign), 0)))
     undefined = and_(and_(lt(x, 0.0), gt(x, -math.inf)), eq(whole, False))
     power = where(undefined, math.nan, power)
     return where(or_(eq(x, 1.0), eq(y, 0.0)), 1.0, power)
@@ -353,17 +369,13 @@ def _pow(x: Scalar, y: Scalar) -> Scalar:
 def _log2(size: Scalar) -> Scalar:
     """log₂ of a float32 ≥ 0 as a float64, right to 2⁻³³ of itself."""
     wide = cast(size, float64)  # where even the smallest is normal
-    bits = bitcast(wide, int64)
-    above = sub(bits, _ROOT_HALF_64)
-    fraction = bitcast(sub(bits, and_(above, -(1 << 52))), float64)
-    f = sub(fraction, 1.0)
-    # the exponent by way of int32, for not every machine converts vectors of int64
-    exponent = cast(and_(cast(shr(above, 32), int32), -(1 << 20)), float64)
-    found = fma(exponent, 2.0**-20, mul(f, _polynomial(f, _LOG2)))
+    bits = DOUBLE.bits(wide)
+    exponent = _exponent(DOUBLE, bits)
+    f = sub(DOUBLE.value(sub(bits, exponent)), 1.0)
+    number, unit = _as_number(DOUBLE, exponent)
+    found = fma(number, unit, mul(f, _polynomial(f, numbers.LOG2)))
     return where(lt(size, math.inf), where(gt(size, 0.0), found, -math.inf), wide)
 
-
-_ROOT_HALF_64 = 0x3FE6A09E667F3BCD
 
 _POWERS: dict[float, Callable[[Scalar], Scalar]] = {
     0.0: lambda x: constant(1.0, float32),
@@ -379,15 +391,16 @@ _POWERS: dict[float, Callable[[Scalar], Scalar]] = {
 
 # ── the door ──────────────────────────────────────────────────────────────────────────────────────
 
-_FUNCTIONS: dict[str, Callable[..., Scalar]] = {
+_IN_BOTH: dict[str, Callable[[Format, Scalar], Scalar]] = {
     "exp": _exp, "expm1": _expm1, "log": _log, "log1p": _log1p, "tanh": _tanh, "sigmoid": _sigmoid,
-    "erf": _erf, "pow": _pow, "atan2": _atan2,
 }  # fmt: skip
-_REDUCED_WIDE: dict[str, Callable[[Scalar, bool], Scalar]] = {"sin": _sin, "cos": _cos}
+_IN_SINGLE: dict[str, Callable[..., Scalar]] = {"erf": _erf, "pow": _pow, "atan2": _atan2}
+_CIRCULAR: dict[str, Callable[[Scalar, bool], Scalar]] = {"sin": _sin, "cos": _cos}
+_FORMATS = {float32: SINGLE, float64: DOUBLE}
 
 
 def expand(value: Scalar, fused: bool = True) -> Scalar:
-    """An elementary function of float32 as plain arithmetic on its operands; anything else as it is.
+    """An elementary function as plain arithmetic on its operands; anything else as it is.
 
     The operands themselves are not looked into.  ``fused`` says whether the target's ``fma`` rounds once.
 
@@ -396,9 +409,10 @@ def expand(value: Scalar, fused: bool = True) -> Scalar:
     >>> expand(loops.exp(x)).op, expand(loops.sqrt(x)).op
     ('mul', 'sqrt')
     """
-    if value.dtype is not float32:
-        return value
-    if value.op in _REDUCED_WIDE:
-        return _REDUCED_WIDE[value.op](value.args[0], fused)
-    function = _FUNCTIONS.get(value.op)
-    return value if function is None else function(*value.args)
+    if value.op in _IN_BOTH:
+        return _IN_BOTH[value.op](_FORMATS[value.dtype], *value.args)
+    if value.dtype is float32 and value.op in _IN_SINGLE:
+        return _IN_SINGLE[value.op](*value.args)
+    if value.dtype is float32 and value.op in _CIRCULAR:
+        return _CIRCULAR[value.op](value.args[0], fused)
+    return value
