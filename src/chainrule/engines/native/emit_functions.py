@@ -1,11 +1,10 @@
-"""A body with the elementary functions of float32 replaced by plain arithmetic."""
+"""A body with the elementary functions replaced by plain arithmetic."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ...dtypes import float32
 from ...loops.ir import (
     Accumulate,
     Check,
@@ -32,7 +31,7 @@ def expanded(body: Sequence[Statement], fused: bool) -> tuple[Statement, ...]:
     """The same statements; ``fused`` says whether the machine's ``fma`` rounds once."""
     values = [value for statement in statements(tuple(body)) for value in roots(statement)]
     order = walk(values)
-    if not any(s.op in FUNCTIONS and s.dtype is float32 for s in order):
+    if not any(s.op in FUNCTIONS for s in order):
         return tuple(body)
     new: dict[Scalar, Scalar] = {}
     for s in order:

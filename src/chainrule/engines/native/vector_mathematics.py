@@ -3,8 +3,8 @@
 A processor has no instruction for an exponential, and a call of the C library stops a loop from running
 on vectors.  :func:`expand` turns ``exp(x)`` and its kin into scalars of plain arithmetic: no branch, no
 table, no memory; within 2 units in the last place of the true value, for every one of the 2³² arguments
-that a float32 can be, through gradual underflow, and exactly C's at ±0, ±∞ and NaN.  In float64 that goes
-for exp, expm1, log, log1p, tanh and sigmoid; the others stay calls.
+that a float32 can be, through gradual underflow, and exactly C's at ±0, ±∞ and NaN.  exp, expm1,
+log, log1p, tanh and sigmoid have the same form in float64, within 2½; the others stay calls there.
 
 How they are made.  *Reduce* the argument to a small interval around 0 by what the function does with
 powers of two or quarter turns; there, a polynomial whose greatest error is least (fitted by
