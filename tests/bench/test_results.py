@@ -96,6 +96,25 @@ def test_the_summary_and_the_peaks() -> None:
     ]
 
 
+def test_against_the_fastest_way_that_trains_the_same() -> None:
+    found = results()
+    assert [cell.strip() for cell in map(str, found.verdict().rows[0])] == [
+        "mlp16",
+        "1",
+        "20.0",
+        "",
+        "",
+        "50%",
+        "—",
+    ]
+    found.figures += [
+        Figure("mlp16", "jax step", 1, step=60e-6, agrees=True),
+        Figure("mlp16", "mlx compile", 1, step=30e-6, agrees=True),
+    ]
+    (row,) = found.verdict().rows
+    assert row == ("mlp16", 1, "20.0", "30.0", "1.50", "50%", "mlx compile")
+
+
 def test_for_machines() -> None:
     found = json.loads(json.dumps(plain(results().mapping()), allow_nan=False))
     assert (found["machine"], found["date"], found["versions"]) == (

@@ -147,6 +147,23 @@ class Results:
         count = f"{threads} thread{'s' if threads > 1 else ''}"
         return Table(f"µs a step, {count} (× {self.own})", ("workload", *ways), tuple(rows))
 
+    def verdict(self) -> Table:
+        """One row a workload and thread count: this library, the fastest other way, and the ratio."""
+        rows = []
+        for ours in (figure for figure in self.figures if figure.way == self.own and not figure.problem):
+            others = [
+                f for f in self.figures if self.reference(f) is ours and f is not ours and not f.problem
+            ]
+            fastest = min((f for f in others if f.agrees), key=lambda figure: figure.step, default=None)
+            theirs = (
+                ("", "") if fastest is None else (microseconds(fastest.step), f"{self.ratio(fastest):.2f}")
+            )
+            name = "—" if fastest is None else fastest.way
+            share = f"{self.share(ours):.0%}"
+            rows.append((ours.workload, ours.threads, microseconds(ours.step), *theirs, share, name))
+        header = ("workload", "threads", f"µs {self.own}", "µs fastest other", "× ours", "roofline", "which")
+        return Table("Against the fastest other way", header, _flush(rows, numbers=range(2, 6)))
+
     def _cell(self, figure: Figure | None) -> str:
         if figure is None or figure.problem:
             return "—"
@@ -160,7 +177,7 @@ class Results:
         versions = ", ".join(sorted({figure.version for figure in self.figures if figure.version}))
         parts = [f"Measured on {self.date}: {self.machine}.", f"Versions: {versions}."]
         parts += [f"Not measured: {name} ({why})." for name, why in self.missing.items()]
-        tables = [self.summary(threads) for threads in self.machines]
+        tables = [self.verdict(), *[self.summary(threads) for threads in self.machines]]
         tables += [self.table(name) for name in self.works]
         parts += [_markdown_table(table) for table in [*tables, self.peaks()]]
         return "\n\n".join(parts)

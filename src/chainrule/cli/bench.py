@@ -120,6 +120,8 @@ def bench(
         emit_json(results.mapping())
     else:
         print_table(results.peaks())
+        click.echo()
+        print_table(results.verdict())
     if page is not None:
         write_page(results, page)
         say(f"written to {page}")
