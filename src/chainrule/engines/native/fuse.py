@@ -190,7 +190,7 @@ class Grouping:
         self.home: list[int] = []
         self.before: list[int] = []
         self.above: list[int] = []
-        self.users: dict[Buffer, list[int]] = {}
+        self.users: dict[Buffer, tuple[list[int], list[int]]] = {}
         self.units: list[Unit] = []
         for unit in units:
             self._enter(unit)
@@ -202,11 +202,16 @@ class Grouping:
         number, before = len(self.units), 0
         flow, linked, shared = set[int](), set[int](), set[int]()
         for buffer in unit.touch.accesses:
-            users = self.users.setdefault(buffer, [])
-            linked.update(users)
-            if buffer.size > 1:
-                shared.update(users)
-            users.append(number)
+            readers, writers = self.users.setdefault(buffer, ([], []))
+            linked.update(writers)
+            if buffer in unit.touch.written:
+                linked.update(readers)
+                writers.append(number)
+            elif buffer.size > 1:
+                shared.update(readers)
+                readers.append(number)
+            else:
+                readers.append(number)
         for other in range(number) if unit.touch.used else sorted(linked):
             if depends(self.units[other].touch, unit.touch, self.outer):
                 before |= 1 << self.home[other]
@@ -222,7 +227,7 @@ class Grouping:
         if unit.axis is not None:
             for other in sorted(flow, reverse=True):
                 self._join(other, number, True)
-            for other in sorted(shared - flow, reverse=True):
+            for other in sorted(shared - linked, reverse=True):
                 self._join(other, number, False)
 
     def join_small(self, small: float) -> None:

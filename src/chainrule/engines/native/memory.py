@@ -24,9 +24,9 @@ class Plan:
     size: int
 
 
-def plan(program: Program) -> Plan:
+def plan(program: Program, touches: Touches | None = None) -> Plan:
     """Places for the scratch buffers of ``program``, the largest first, each as low as it fits."""
-    alive = lifetimes(program)
+    alive = lifetimes(program, touches)
     offsets: dict[Buffer, int] = {}
     placed: list[tuple[int, int, int, int]] = []  # begin, end, first phase, last phase; in order of begin
     size = 0
@@ -47,10 +47,10 @@ def plan(program: Program) -> Plan:
     return Plan(offsets, size)
 
 
-def lifetimes(program: Program) -> dict[Buffer, tuple[int, int]]:
+def lifetimes(program: Program, touches: Touches | None = None) -> dict[Buffer, tuple[int, int]]:
     """The first and the last phase that touches each scratch buffer."""
-    touches, alive = Touches(), dict[Buffer, tuple[int, int]]()
-    for step, phase in zip(program.steps, phases_of(program), strict=True):
+    touches, alive = touches or Touches(), dict[Buffer, tuple[int, int]]()
+    for step, phase in zip(program.steps, phases_of(program, touches), strict=True):
         for buffer in touches.of(step).accesses:
             if buffer.role == "scratch":
                 alive[buffer] = (alive.get(buffer, (phase, phase))[0], phase)

@@ -6,7 +6,6 @@ where its work is smaller than what it costs to share it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...loops.ir import Call, Kernel, Program, Step
@@ -29,16 +28,19 @@ class Part:
     check: bool
 
 
-def schedule(program: Program) -> Program:
-    """The same steps in an order with the fewest phases: each as soon as what it needs is there."""
-    work = _Work(program.steps)
+def schedule(program: Program, touches: Touches | None = None) -> Program:
+    """The same steps in an order with the fewest phases: each as soon as what it needs is there.
+
+    Passes that follow each other share ``touches``, what they have found out about the steps.
+    """
+    work = Work(program, touches)
     order = sorted(range(len(work.level)), key=lambda k: (work.level[k], k))
     return Program(tuple([program.steps[k] for k in order]))
 
 
-def partition(program: Program) -> list[Part]:
+def partition(program: Program, touches: Touches | None = None) -> list[Part]:
     """The steps in their order, each with how it is shared and whether threads meet after it."""
-    steps, work = program.steps, _Work(program.steps)
+    steps, work = program.steps, Work(program, touches)
     phases = work.phases()
     checking = {phase for phase, touch in zip(phases, work.touches, strict=True) if FAILURE in touch.written}
     parts = []
@@ -49,9 +51,9 @@ def partition(program: Program) -> list[Part]:
     return parts
 
 
-def phases_of(program: Program) -> list[int]:
+def phases_of(program: Program, touches: Touches | None = None) -> list[int]:
     """The number of the phase in which each step runs, the steps being in this order."""
-    return _Work(program.steps).phases()
+    return Work(program, touches).phases()
 
 
 def worth_threads(program: Program) -> bool:
@@ -61,11 +63,11 @@ def worth_threads(program: Program) -> bool:
     return shared / 2 > MEETING * sum(part.barrier for part in parts)
 
 
-class _Work:
+class Work:
     """The steps of a program, which of them one thread runs, and how soon each can run."""
 
-    def __init__(self, steps: Sequence[Step]) -> None:
-        found = Touches()
+    def __init__(self, program: Program, touches: Touches | None = None) -> None:
+        steps, found = program.steps, touches or Touches()
         self.touches = [found.of(step) for step in steps]
         self.earlier = order_of(self.touches)
         self.serial = [isinstance(step, Call) or step.axis is None for step in steps]
@@ -82,7 +84,7 @@ class _Work:
         """The first phase in which each step can run."""
         level: list[int] = []
         for k, before in enumerate(self.earlier):
-            level.append(max([level[e] + self._meet(e, k) for e in before], default=0))
+            level.append(max([level[e] + self.meet(e, k) for e in before], default=0))
         return level
 
     def phases(self) -> list[int]:
@@ -90,10 +92,10 @@ class _Work:
         phases: list[int] = []
         for k, before in enumerate(self.earlier):
             phase = phases[-1] if phases else 0
-            phases.append(phase + any(phases[e] == phase and self._meet(e, k) for e in before))
+            phases.append(phase + any(phases[e] == phase and self.meet(e, k) for e in before))
         return phases
 
-    def _meet(self, first: int, second: int) -> bool:
+    def meet(self, first: int, second: int) -> bool:
         """Whether threads must meet between two steps of which the second depends on the first."""
         if not (self.serial[first] and self.serial[second]):
             return True

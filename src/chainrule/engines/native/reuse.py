@@ -17,9 +17,10 @@ LEAST = 1 << 10
 """Buffers of fewer elements are left alone."""
 
 
-def reuse(program: Program, least: int = LEAST) -> Program:
+def reuse(program: Program, touches: Touches | None = None, *, least: int = LEAST) -> Program:
     """The same program over fewer scratch buffers; its steps keep their order and their phases."""
-    touches, times = Touches(), _times(program)
+    touches = touches or Touches()
+    times = _times(program, touches)
     users: dict[Buffer, list[int]] = {}
     for k, step in enumerate(program.steps):
         for buffer in touches.of(step).accesses:
@@ -46,10 +47,10 @@ def reuse(program: Program, least: int = LEAST) -> Program:
     return _renamed(program, stands_in, touches)
 
 
-def _times(program: Program) -> list[tuple[int, bool]]:
+def _times(program: Program, touches: Touches) -> list[tuple[int, bool]]:
     """The phase in which each step runs, and whether one thread runs it."""
     times, phase = [], 0
-    for part in partition(program):
+    for part in partition(program, touches):
         times.append((phase, part.serial))
         phase += part.barrier
     return times
