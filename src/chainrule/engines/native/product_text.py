@@ -59,8 +59,8 @@ class _Walk:
         self.form, self.grid, self.name = form, form.grid, name
         self.buffers = kernel_buffers(form.kernel)
         self.turns = prod(form.runs[:-1]) * self.grid.blocks
-        calm = self.turns == 1 and self.grid.stretch > 0  # time to ask for memory ahead
-        self.asked = streams(form) if calm else []
+        calm = form.runs[-1] % self.grid.blocks == 0 and self.grid.stretch > 0  # time to ask for memory ahead
+        self.asked = streams(form) if calm and self.turns == 1 else []
         self.rounds = self.rounds_ahead() if calm else 0
         self.fixed = fixed_values(form)
         self.pieces: dict[str, str] = {}
@@ -75,15 +75,15 @@ class _Walk:
             self.declared.add(f"declare {e} @llvm.fma.f{bits}({e}, {e}, {e})")
 
     def rounds_ahead(self) -> int:
-        """How often the blocks of a tile ask for as many rows of the next panel, so that its copy is quick.
+        """How often the blocks of a tile ask for as many rows of what is copied next, so that this is quick.
 
-        0 where the next tile does not need that panel, or its rows are read along memory anyway.
+        0 where nothing follows that is known, or where its rows are read along memory anyway.
         """
         form, grid = self.form, self.grid
-        follows = grid.panels > 1 and (not grid.rows_inside or grid.row_tiles == 1)
+        follows = self.turns > 1 or (grid.panels > 1 and (not grid.rows_inside or grid.row_tiles == 1))
         if not (follows and grid.packed and form.b.line == 1):
             return 0
-        rounds = -(-form.runs[-1] // self.span)
+        rounds = -(-grid.depth // self.span)
         return rounds if rounds <= _ROUNDS else 0
 
     @property
@@ -281,7 +281,7 @@ class _Walk:
             if panel.direct:
                 to, to_row, new_only = self.destination(tile, column, row, new, block, fits)
             first_turn = w.get(f"icmp eq i64 {turn}, 0") if self.turns > 1 else "true"
-            asked = [*self.ahead(tile, column, row), *self.next_panel(starts[1], i)]
+            asked = [*self.ahead(tile, column, row), *self.next_copy(starts[1], i)]
             ahead = "".join([f", ptr {p}" for p in asked])
             sizes = f"i64 {depth}, i64 {panel.b_row}, i64 {to_row}, i1 {first_turn}"
             w.do(f"call void @{panel.sums}(ptr {a}, ptr {b}, ptr {to}, {sizes}{ahead})")
@@ -329,10 +329,11 @@ class _Walk:
             pointers.append(self.address(base, constant, outer, tile.outer, *more))
         return pointers
 
-    def next_panel(self, b: str, block: str) -> list[str]:
-        """Where the rows of the next panel begin that this block asks for."""
+    def next_copy(self, b: str, block: str) -> list[str]:
+        """Where the rows begin that this block asks for: of the next panel, or of the next turn's block."""
         w, row = self.w, self.form.b.runs[-1]
-        start = w.pointer(b, w.add(w.mul(block, self.grid.rows * row), str(self.grid.columns)))
+        further = self.grid.columns if self.turns == 1 else self.grid.depth * row
+        start = w.pointer(b, w.add(w.mul(block, self.grid.rows * row), str(further)))
         return [w.pointer(start, number * self.span * row) for number in range(self.rounds)]
 
     def use(self, panel: _Panel, block: str, row: str, new: str, stop: str) -> None:
