@@ -17,12 +17,15 @@ from ...rewrite import Journal
 from ...simplify import simplify
 from ..stepper import StepNotFinite, Stepper, check_updates, require_finite
 from . import emit, jit, products
+from .accesses import Touches
+from .aside import set_aside
 from .explain import explain, form_of
 from .fuse import fuse
 from .in_place import in_place
 from .lowering import Lowered, lower
 from .memory import Plan, plan
 from .phases import Part, partition, schedule
+from .reuse import reuse
 from .runtime import Machine, Record
 from .target import Target, host
 from .team import available_threads
@@ -130,8 +133,9 @@ class Native:
 
     def run(self, environment: Environment) -> list[Array]:
         """One pass: the outputs' values; then every update is made, or none if an error is raised."""
-        outputs = self._bind(environment)
-        self._advance(environment, 1, outputs)
+        with self.machine.lock:
+            outputs = self._bind(environment)
+            self._advance(environment, 1, outputs)
         return outputs
 
     def run_steps(self, environment: Environment, steps: int) -> None:
@@ -139,7 +143,8 @@ class Native:
 
         An error leaves all as it was before the pass that it is of; Ctrl-C stops between two passes.
         """
-        self._advance(environment, steps, self._bind(environment))
+        with self.machine.lock:
+            self._advance(environment, steps, self._bind(environment))
 
     def _bind(self, environment: Environment) -> list[Array]:
         """Point the inputs at what was fed, and the outputs at new arrays."""
@@ -225,11 +230,13 @@ def prepare(
     """From the graph to steps in order and their memory: the passes, one after another."""
     simplified = simplify(outputs, updates)
     lowered = lower(simplified.outputs, simplified.updates)
-    program = lowered.program
+    program, touches = lowered.program, Touches()
     for apply_pass in (
         lambda program: in_place(program, lowered.updates),
         lambda program: fuse(program, products.keeps),
-        schedule,
+        lambda program: set_aside(program, touches),
+        lambda program: schedule(program, touches),
+        lambda program: reuse(program, touches),
     ):
         program = apply_pass(program)
-    return simplified.journal, lowered, partition(program), plan(program)
+    return simplified.journal, lowered, partition(program, touches), plan(program, touches)

@@ -6,7 +6,7 @@ import ctypes
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from threading import Lock
+from threading import RLock
 from time import perf_counter
 from typing import Any
 from weakref import WeakSet
@@ -73,7 +73,8 @@ class Machine:
             raise ArgumentError(f"{threads} threads", mend="give at least 1")
         shared = any(not r.serial and isinstance(r.function, int) and r.extent > r.grain for r in records)
         self.threads = threads if shared else 1
-        self._lock = Lock()
+        self.lock = RLock()
+        """Held while the machine runs, and by whoever points its memory elsewhere for a run."""
         self._raised: BaseException | None = None
         self._slice = 1
         self._context = aligned_empty(driver.CONTEXT_WORDS, np.int64)
@@ -156,7 +157,7 @@ class Machine:
         raised is raised here; Ctrl-C is seen between two steps, about ten times a second, and
         ``completed`` tells how many were whole.
         """
-        with self._lock:
+        with self.lock:
             self._context[driver.COMPLETED] = 0
             workers = TEAM.lend(self.threads - 1) if self.threads > 1 else []
             try:
@@ -203,7 +204,7 @@ class Machine:
         return True
 
     def _after_fork(self) -> None:
-        self._lock, self._crew, self._raised = Lock(), [], None
+        self.lock, self._crew, self._raised = RLock(), [], None
         self._context[[driver.ARRIVED, driver.EPOCH, driver.EPOCH + 1]] = 0
 
 
