@@ -47,11 +47,14 @@ FAKE = """
         chunk = 2
 
         def __init__(self, spec):
-            self.pause = 0.02 if spec.choice == "slow" else 0.0
+            self.runs, self.pause = 0, 0.01 if spec.choice == "slow" else 0.001
 
         def run(self, steps):
+            self.runs += 1
+            if os.environ["FAKE"] == "tires" and self.runs > 12:
+                raise ValueError("no more of this")
             print("a framework may write what it likes to the standard output")
-            time.sleep(self.pause)
+            time.sleep(self.pause * steps)
             return steps
 
         def losses(self, steps):
@@ -128,6 +131,13 @@ def test_a_peer_that_fails_is_said_and_the_others_are_measured(
     figure, again = measure(TINY, [fake, fake], PLAN, quiet)
     assert (figure.problem, again.problem) == (problem, problem)
     assert (figure.rounds, figure.agrees) == ([], None)
+
+
+def test_a_peer_that_fails_between_rounds_is_said(fake: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE", "tires")
+    tired, ours = measure(TINY, [fake, own("stepper")], replace(PLAN, rounds=12), quiet)
+    assert (tired.problem, ours.problem, len(ours.rounds)) == ("ValueError: no more of this", "", 12)
+    assert 0 < len(tired.rounds) < 12
 
 
 def test_an_interpreter_that_is_not_there() -> None:

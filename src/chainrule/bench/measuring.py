@@ -1,7 +1,7 @@
 """The measuring itself: a process for each way to train and thread count, asked in turns.
 
-Every process first says how long its first step takes with empty caches, shows its first losses, and finds
-its fastest form; a second one, on filled caches, is then timed in rounds with all others.
+Of each way a first process finds the fastest form, a second one says how long its first step takes with empty
+caches and shows its first losses, and a third one, on filled caches, is then timed in rounds with all others.
 """
 
 from __future__ import annotations
@@ -244,14 +244,13 @@ def _written(workload: Workload, parameters: Sequence[Array], folder: Path) -> d
 
 
 def _prepare(figure: Figure, way: Way, plan: Plan, cache: Path, message: dict[str, Any]) -> None:
-    """A process on empty caches: the first step, the losses, the fastest form."""
+    """The fastest form, by a process of its own; then one on empty caches: the first step, the losses."""
+    with _started(figure, way, plan, cache / "tuning", message) as process:
+        figure.choice = process.ask("tune", seconds=plan.seconds)["choice"]
     with _started(figure, way, plan, cache, message) as process:
         figure.cold = process.ask("first")["seconds"]
-        figure.losses = process.ask("losses", steps=min(plan.checked, message["workload"]["batches"]))[
-            "losses"
-        ]
-    with _started(figure, way, plan, cache, message) as process:
-        figure.choice = process.ask("tune", seconds=plan.seconds)["choice"]
+        steps = min(plan.checked, message["workload"]["batches"])
+        figure.losses = process.ask("losses", steps=steps)["losses"]
 
 
 def _restart(
@@ -260,10 +259,10 @@ def _restart(
     """A process on filled caches, ready to be timed, and the steps that fill a round."""
     with _started(figure, way, plan, cache, message, keep=True) as process:
         found = process.ask("first")
-        figure.warm, chunk = found["seconds"], found["chunk"]
-        process.ask("run", steps=chunk)
-        each = process.ask("run", steps=chunk)["seconds"] / chunk
-        steps = chunk * max(1, round(plan.seconds / each / chunk))
+        figure.warm, steps = found["seconds"], found["chunk"]
+        while (taken := process.ask("run", steps=steps)["seconds"]) < plan.seconds / 2:
+            # One slow call must not pass for slow steps: come near the length of a round by and by.
+            steps *= math.ceil(min(8.0, max(2.0, plan.seconds / taken)))
         return figure, process, steps
 
 
@@ -290,10 +289,15 @@ def _rounds(running: Sequence[tuple[Figure, Process, int]], plan: Plan, say: Say
         say(f"round {number + 1} of {plan.rounds}")
         for offset in range(len(running)):
             figure, process, steps = running[(number + offset) % len(running)]
-            figure.rounds.append(process.ask("run", steps=steps)["seconds"] / steps)
-    for figure, process, _ in running:
-        figure.step, figure.best = statistics.median(figure.rounds), min(figure.rounds)
-        figure.memory = process.ask("memory")["bytes"]
+            if not figure.problem:
+                try:
+                    figure.rounds.append(process.ask("run", steps=steps)["seconds"] / steps)
+                    figure.memory = process.ask("memory")["bytes"]
+                except Unavailable as found:
+                    figure.problem = str(found)
+    for figure, _, _ in running:
+        if figure.rounds:
+            figure.step, figure.best = statistics.median(figure.rounds), min(figure.rounds)
 
 
 def _threads(count: int) -> str:
