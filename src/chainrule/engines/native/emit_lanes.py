@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from math import ceil
-
 from ...loops.ir import Axis, Reduce
 from .emit_operations import type_of
-from .emit_plan import CHAINS
 from .emit_reduce import InTurn, Running, Sums, start
 
 
@@ -30,10 +27,8 @@ class Reductions(InTurn):
     def _along_lanes(self, reduction: Reduce, masks: list[int], lanes: int) -> None:
         axis = reduction.axes[-1]
         single, vector = self.running(reduction, masks, 0), self.running(reduction, masks, lanes)
-        whole, rest = divmod(axis.extent, lanes)
-        sets = 1
-        if axis.limit is None:
-            sets = max(1, min(ceil(CHAINS / len(vector)), whole + (1 if rest and self.target.masked else 0)))
+        rest = axis.extent % lanes
+        sets = self.plan.sets[reduction]
         scalar_tail = bool(rest) and not self.target.masked
         running = vector * sets + (single if scalar_tail else [])
 

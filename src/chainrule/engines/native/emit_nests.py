@@ -155,6 +155,7 @@ class Nests(Reductions):
     def _check(self, condition: Scalar) -> None:
         info = self.info(condition)
         lanes = self.lanes_of(info.mask)
+        found: str | None = None
         for copy in self.copies(info.mask):
             flag = self.operand(condition, copy, lanes)
             failed = self.here(
@@ -166,12 +167,11 @@ class Nests(Reductions):
                 failed = self.operations.call(
                     self.here, f"llvm.vector.reduce.or.v{lanes}i1", "i1", (text, failed)
                 )
-            number = self.fresh()
-            self.do(f"br i1 {failed}, label %w{number}, label %o{number}")
-            self.begin_block(f"w{number}")
-            self.do("store atomic i64 1, ptr %flag monotonic, align 8")
-            self.do(f"br label %o{number}")
-            self.begin_block(f"o{number}")
+            found = failed if found is None else self.here(f"or i1 {found}, {failed}")
+        if found is not None:  # noted, and told at the end: a branch here would part what runs side by side
+            self.checks = True
+            before, wide = self.here("load i64, ptr %failures"), self.here(f"zext i1 {found} to i64")
+            self.do(f"store i64 {self.here(f'or i64 {before}, {wide}')}, ptr %failures")
 
     # ── loops ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -283,7 +283,9 @@ class Nests(Reductions):
         opened = self.open_loop(start, middle, rows, written(loop.body), guarded=True, unsure=True)
         self._tile(loop, opened.index, rows)
         self.close_loop(opened)
+        self.compact = True
         self._serial(loop, middle, stop, None)
+        self.compact = False
 
     # ── rolling up ────────────────────────────────────────────────────────────────────────────────
 

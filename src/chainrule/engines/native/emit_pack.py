@@ -55,13 +55,16 @@ def _statement(
     if isinstance(statement, Loop):
         inner = [*loops, statement]
         return replace(
-            statement, body=tuple([_statement(s, inner, packing, facts, fixed, target) for s in statement.body])
+            statement,
+            body=tuple([_statement(s, inner, packing, facts, fixed, target) for s in statement.body]),
         )
     if not isinstance(statement, Reduce) or not loops or loops[-1].ordered:
         return statement
     if any(axis.limit is not None for axis in (*statement.axes, loops[-1].axis)):
         return statement
-    parts = [_part(part, statement, loops[-1].axis, packing, facts, fixed, target) for part in statement.parts]
+    parts = [
+        _part(part, statement, loops[-1].axis, packing, facts, fixed, target) for part in statement.parts
+    ]
     return replace(statement, parts=tuple(parts))
 
 
@@ -98,7 +101,9 @@ def _is_across(
     depth, width = prod(axis.extent for axis in reduction.axes), target.lanes(b.dtype)
     if depth * lane.extent > LARGEST:
         return False
-    across = lane.extent * (2 * ceil(reduction.axes[-1].extent / width) * depth / reduction.axes[-1].extent + _ACROSS)
+    across = lane.extent * (
+        2 * ceil(reduction.axes[-1].extent / width) * depth / reduction.axes[-1].extent + _ACROSS
+    )
     return 1.2 * ceil(lane.extent / width) * depth < across
 
 
@@ -114,7 +119,9 @@ def _copy(b: Scalar, reduction: Reduce, lane: Axis, packing: Packing, facts: Fac
     if buffer is None:
         buffer = packing.buffers[key] = Buffer(f"{b.payload.name} across", prod(shape), b.dtype, "scratch")
         axes = [Axis(axis.name, axis.extent) for axis in (*used, lane)]
-        old = index.from_terms(constant, {index.of(n): strides[axis] for n, axis in zip(axes, (*used, lane), strict=True)})
+        old = index.from_terms(
+            constant, {index.of(n): strides[axis] for n, axis in zip(axes, (*used, lane), strict=True)}
+        )
         at = index.ravel([index.of(axis) for axis in axes], shape)
         fill: Statement = Store(buffer, at, scalar("load", (old,), b.dtype, b.payload))
         for axis in reversed(axes):

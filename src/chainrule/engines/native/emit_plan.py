@@ -32,12 +32,14 @@ NEAR = 32 << 10
 @dataclass(slots=True)
 class Plan:
     """``lanes`` of loops and reductions run as vectors; ``rows`` of loops done side by side;
-    ``vectors`` of a lane loop's tile; ``tiled``: for a reduction, the loops whose rows it uses."""
+    ``vectors`` of a lane loop's tile; ``tiled``: for a reduction, the loops whose rows it uses; ``sets``
+    of running values, which take turns."""
 
     lanes: dict[Loop | Reduce, int] = field(default_factory=dict)
     rows: dict[Loop, int] = field(default_factory=dict)
     vectors: dict[Loop, int] = field(default_factory=dict)
     tiled: dict[Reduce, list[Loop]] = field(default_factory=dict)
+    sets: dict[Reduce, int] = field(default_factory=dict)
 
 
 class Planner:
@@ -59,6 +61,8 @@ class Planner:
             self.plan.rows[loop] = self._count_rows(loop, sums)
         for reduction, loops in sums:
             self._count_vectors(reduction, loops)
+        for reduction, loops in sums:
+            self.plan.sets[reduction] = self._count_sets(reduction, loops)
         return self.plan
 
     # ── lanes ─────────────────────────────────────────────────────────────────────────────────────
@@ -184,8 +188,10 @@ class Planner:
     def _assign_rows(self, reduction: Reduce, loops: list[Loop]) -> None:
         lane_loop = next((loop for loop in loops if loop in self.plan.lanes), None)
         own = reduction in self.plan.lanes
-        if (lane_loop is None and not own) or any(part.kind.startswith("arg") for part in reduction.parts):
+        if (lane_loop is None and not own) or any(part.kind != "sum" for part in reduction.parts):
             return
+        if own and any(part.value.op != "mul" for part in reduction.parts):
+            return  # it loads little, and adds up the lanes of every row
         lane = reduction.axes[-1] if lane_loop is None else lane_loop.axis
         current = reduction.axes[-1]
         loads = [
@@ -270,7 +276,8 @@ class Planner:
                 )
                 each = busy + 0.35 * wide
                 cycles += count * (each * places + 10)
-            cycles *= 1.02 if rest else 1.0  # more code
+            turns = lane_loop.axis.extent // width // vectors
+            cycles *= 1.03 if turns and turns * vectors < columns else 1.0  # a tile of its own for the rest
             if cycles < best[1]:
                 best = (vectors, cycles)
         return best
@@ -289,3 +296,27 @@ class Planner:
         vectors = max(1, self._best_vectors(rows, reduction, around)[0])
         known = self.plan.vectors.get(lane_loop)
         self.plan.vectors[lane_loop] = vectors if known is None else min(known, vectors)
+
+    def _count_sets(self, reduction: Reduce, around: list[Loop]) -> int:
+        """Few running values wait for each other: then several sets of them, by the shapes alone."""
+        axis = reduction.axes[-1]
+        chains = len(reduction.parts) * prod(
+            self.plan.rows[loop] for loop in self.plan.tiled.get(reduction, [])
+        )
+        wanted = ceil(CHAINS / chains)
+        width = self.plan.lanes.get(reduction)
+        if axis.limit is not None:
+            return 1
+        if width is not None:
+            whole, rest = divmod(axis.extent, width)
+            return max(1, min(wanted, whole + (1 if rest and self.target.masked else 0)))
+        if any(part.kind.startswith("arg") for part in reduction.parts):
+            return 1
+        lane_loop = next((loop for loop in around if loop in self.plan.lanes), None)
+        if lane_loop is not None:
+            wanted = ceil(wanted / self.plan.vectors.get(lane_loop, 1))
+        size = sum(len(self.facts.order(part.value)) for part in reduction.parts)
+        wanted = min(4, wanted, axis.extent)
+        while wanted > 1 and wanted * size * chains > 160:
+            wanted //= 2
+        return max(1, wanted)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil, inf
+from math import inf
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ...loops import index
 from ...loops.ir import Axis, Part, Reduce
 from .emit_loops import Loops
 from .emit_operations import Put, Type, literal, type_of
-from .emit_plan import CHAINS, Plan
+from .emit_plan import Plan
 from .emit_writer import Copy, LocalValue
 
 NO_PLACE = (1 << 63) - 1
@@ -43,6 +43,8 @@ class InTurn(Loops):
     """Reductions one place after the other; in each lane, where the lanes belong to a loop around."""
 
     plan: Plan
+    compact = False
+    """Whether code is for the few places that a tile leaves over: short rather than fast."""
     reduced_lanes = False
     """Whether the lanes are the reduced axis's, so that lanes outside it must not count."""
 
@@ -128,18 +130,18 @@ class InTurn(Loops):
         return self.fold(running, [wide[i * size : (i + 1) * size] for i in range(sets)])
 
     def _unrolling(self, reduction: Reduce, running: list[Running], count: int) -> tuple[int, int]:
-        """How many turns at once, and over how many sets of running values: few chains need more."""
-        chains = len(running)
-        size = sum(len(self.facts.order(part.value)) for part in reduction.parts)
-        if chains >= CHAINS:
-            unroll = 2 if chains * size <= 160 else 1
-            return (count if count <= 4 and chains * size * count <= 160 else min(unroll, count)), 1
-        if any(r.is_place for r in running):
-            return 1, 1
-        wanted = min(4, ceil(CHAINS / chains), count)
-        while wanted > 1 and wanted * size * chains > 160:
-            wanted //= 2
-        return wanted, wanted
+        """How many turns at once, and over how many sets of running values.
+
+        The sets are the plan's: they say in which order a sum is added up, which must be one and the same
+        in a tile and in its tail.
+        """
+        sets = self.plan.sets.get(reduction, 1)
+        if sets > 1 or self.compact:
+            return sets, sets
+        size = len(running) * sum(len(self.facts.order(part.value)) for part in reduction.parts)
+        if count <= 4 and size * count <= 160:
+            return count, 1
+        return (2 if size <= 160 and count >= 128 else 1), 1
 
     def strip(
         self, reduction: Reduce, axis: Axis, running: list[Running], sums: Sums,
