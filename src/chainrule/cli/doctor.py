@@ -15,6 +15,7 @@ import numpy as np
 
 from ..bench import processor
 from ..compile import DEFAULT_ENGINE, ENGINES
+from ..engines.native import available_threads, default_folder, host
 from ..tasks import Table
 from ..version import __version__
 from .command import Command, json_option
@@ -22,6 +23,7 @@ from .output import emit_json, print_table
 
 _NEEDED = {
     "numpy": "arrays",
+    "llvmlite": "machine code",
     "safetensors": "parameters on disk",
     "click": "the command line",
     "rich": "progress bars and tables",
@@ -75,9 +77,17 @@ def _machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
         "processor": processor(),
         "cores": _cores(),
-        "threads": ", ".join(set_threads) or "as BLAS decides; OMP_NUM_THREADS sets them",
-        "BLAS": _blas(),
+        "native engine": _native(),
+        "stepper's BLAS": _blas(),
+        "BLAS threads": ", ".join(set_threads) or "as BLAS decides; OMP_NUM_THREADS sets them",
     }
+
+
+def _native() -> str:
+    """What the native engine makes code for, and how many threads it uses."""
+    target, threads = host(), available_threads()
+    count = f"{threads} thread{'s' * (threads != 1)}"
+    return f"{target.cpu}, vectors of {target.vector_bytes} bytes, {count}; CHAINRULE_THREADS sets them"
 
 
 def _cores() -> str:
@@ -134,6 +144,8 @@ def _version(name: str) -> str | None:
 
 def _places() -> list[dict[str, Any]]:
     places = [("runs", Path("runs").absolute()), ("temporary files", Path(tempfile.gettempdir()))]
+    if (cache := default_folder()) is not None:
+        places.append(("compiled kernels", cache))
     return [{"what": what, "where": str(path), "writable": _writable(path)} for what, path in places]
 
 

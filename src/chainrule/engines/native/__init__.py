@@ -5,5 +5,8 @@ Start reading at ``engine.py``, which names the passes in order, then ``lowering
 """
 
 from .engine import Native
+from .objects import default_folder
+from .target import Target, host
+from .team import available_threads
 
-__all__ = ["Native"]
+__all__ = ["Native", "Target", "available_threads", "default_folder", "host"]
