@@ -1,9 +1,9 @@
 """What does an elementary function of a million float32 cost, and how right is it?
 
 Each function is one kernel of the native engine, on one thread, over arrays that stay in the second-level
-cache; beside it NumPy, and PyTorch where that is installed.  The
-error is the greatest of a sample over all arguments, in units of the last place, against float64.
-Rounds are interleaved, and the least time of each counts.
+cache; beside it NumPy, and PyTorch where that is installed.  The error is the greatest of a sample over all
+arguments, in units of the last place, against float64.  Rounds are interleaved, and the least time of each
+counts.
 
     python benchmarks/elementary_functions.py [--elements 65536] [--rounds 30]
 """
