@@ -191,7 +191,7 @@ def test_doctor(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = run("doctor", "--json")
     found = json.loads(ran.out)
     assert (ran.code, ran.err) == (0, "")
-    assert "OMP_NUM_THREADS=1" in found["machine"]["threads"]
+    assert "OMP_NUM_THREADS=1" in found["machine"]["BLAS threads"]
     assert found["machine"]["BLAS"] != "unknown"
     versions = {package["package"]: package["version"] for package in found["packages"]}
     assert all(versions[name] for name in ("numpy", "safetensors", "click", "rich", "scikit-learn"))
