@@ -81,6 +81,13 @@ def test_the_sums_stand_where_a_row_is_named_first_and_zeros_elsewhere(lookups) 
         np.testing.assert_allclose(sums[place], dense[row] if is_first else 0.0, rtol=1e-14)
 
 
+def test_a_sum_that_shares_its_terms_does_not_unfold_into_millions() -> None:
+    node = gradient([3, 1])
+    for _ in range(60):
+        node = node + node
+    assert looks_of(node) is None
+
+
 def test_a_table_of_numbers_and_one_of_matrices() -> None:
     for shape in ((5,), (5, 2, 3)):
         table = cr.variable(np.ones(shape))

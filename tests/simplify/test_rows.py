@@ -179,7 +179,13 @@ def test_state_that_somebody_else_reads_cannot_wait() -> None:
     for watched in (cr.sum(squares), squares * 1.0):
         found = simplify([problem.loss, watched], problem.updates, catch_up=True)
         assert TOUCHED not in found.journal.counts()
+    fading = 0.9 * squares  # a part of the update
+    assert TOUCHED not in simplify([fading], problem.updates, catch_up=True).journal.counts()
+    whole = problem.updates[squares]
+    assert TOUCHED not in simplify([whole], problem.updates, catch_up=True).journal.counts()
     copy = cr.variable(np.zeros(squares.shape))
+    found = simplify([problem.loss], {**problem.updates, copy: whole}, catch_up=True)
+    assert TOUCHED not in found.journal.counts()
     found = simplify([problem.loss], {**problem.updates, copy: squares + 0.0}, catch_up=True)
     assert TOUCHED not in found.journal.counts()
 

@@ -236,6 +236,9 @@ class Look(NamedTuple):
     indices: Node
 
 
+_MOST_LOOKS = 64  # a table looked up more often than that is better summed up dense
+
+
 def looks_of(gradient: Node) -> list[Look] | None:
     """The look-ups whose gradients ``gradient`` is the sum of, each times what it is multiplied by.
 
@@ -245,6 +248,8 @@ def looks_of(gradient: Node) -> list[Look] | None:
     looks: list[Look] = []
     pending: list[tuple[Node, tuple[tuple[Node, Node], ...]]] = [(gradient, ())]
     while pending:
+        if len(looks) + len(pending) > _MOST_LOOKS:
+            return None
         term, way = pending.pop()
         if isinstance(term.op, Add) and term.inputs[0].shape == term.inputs[1].shape:
             pending += [(child, way) for child in reversed(term.inputs)]

@@ -12,6 +12,7 @@ finite.  Anything that it cannot prove stays dense.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -20,7 +21,17 @@ import numpy as np
 
 from .. import ops
 from ..dtypes import float64, int32, is_float
-from ..graph import Node, Variable, constant, consumers, derived_from, rebuilt, topological, variable
+from ..graph import (
+    Node,
+    Variable,
+    constant,
+    consumers,
+    depending_on,
+    derived_from,
+    rebuilt,
+    topological,
+    variable,
+)
 from ..ops import add_rows, put_rows, reshape, take
 from ..ops.rows import Look, gathered, looks_of
 from ..rewrite import Journal, Rule, RuleSet, anything, rewrite
@@ -262,11 +273,14 @@ def visit_touched_rows(
                 groups.setdefault(parts.gradient, {})[old] = parts
     waiting = CatchUp()
     changed = dict(updates)
+    readers, targets = consumers(order), Counter([*outputs, *updates.values()])
+
+    def may_wait(group: Mapping[Variable, RowWise], late: Sequence[Variable]) -> bool:
+        return catch_up and _unseen(group, late, readers, targets)
+
     for gradient, group in groups.items():
         with derived_from(gradient.origin, "simplified"):
-            new = _of_group(
-                group, looks[gradient] or [], waiting if catch_up else None, _readers(order, outputs, updates)
-            )
+            new = _of_group(group, looks[gradient] or [], waiting, may_wait)
         for old, update in new.items():
             if old in updates:
                 journal.record(
@@ -276,19 +290,11 @@ def visit_touched_rows(
     return changed | waiting.updates, waiting.flush
 
 
-_Readers = dict[Node, set[Node | None]]
-
-
-def _readers(order: Sequence[Node], outputs: Sequence[Node], updates: Updates) -> _Readers:
-    """Who reads each node; None among them for somebody outside the graph."""
-    table: _Readers = {found: set(readers) for found, readers in consumers(order).items()}
-    for found in (*outputs, *updates.values()):
-        table[found].add(None)
-    return table
-
-
 def _of_group(
-    group: Mapping[Variable, RowWise], looks: Sequence[Look], waiting: CatchUp | None, readers: _Readers
+    group: Mapping[Variable, RowWise],
+    looks: Sequence[Look],
+    waiting: CatchUp,
+    may_wait: Callable[[Mapping[Variable, RowWise], Sequence[Variable]], bool],
 ) -> dict[Variable, Node]:
     """The updates of one table and its state; none if something about them could not be proven."""
     if len(group) == 1:
@@ -297,13 +303,28 @@ def _of_group(
         if step is not None:
             return {old: step}
     decays: dict[Variable, float] = {}
-    bodies: set[Node | None] = {found for parts in group.values() for found in parts.body}
     for old, parts in group.items():
         decay = _decay(old, _untouched(old, parts))
-        if decay is None or (decay != 1.0 and (waiting is None or not readers[old] <= bodies)):
+        if decay is None:
             return {}
         decays[old] = decay
-    return _visiting(group, decays, looks, waiting or CatchUp())
+    late = [old for old, decay in decays.items() if decay != 1.0]
+    return {} if late and not may_wait(group, late) else _visiting(group, decays, looks, waiting)
+
+
+def _unseen(
+    group: Mapping[Variable, RowWise],
+    late: Sequence[Variable],
+    readers: Mapping[Node, Sequence[Node]],
+    targets: Mapping[Node, int],
+) -> bool:
+    """Whether the state that waits, and what is computed from it, is read by these updates alone."""
+    body = dict.fromkeys([found for parts in group.values() for found in parts.body])
+    own = Counter([parts.body[-1] for parts in group.values()])
+    return all(
+        targets.get(found, 0) == own[found] and all(reader in body for reader in readers[found])
+        for found in depending_on(list(body), late)
+    )
 
 
 # -- rules for what is left --------------------------------------------------------------------------------
