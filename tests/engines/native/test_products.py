@@ -43,6 +43,8 @@ class Matrices:
     uses: str = "store"
     swapped: bool = False
     columns_first: bool = False
+    own: bool = False
+    """Whether each place of the batch has a B of its own."""
 
     def kernel(self) -> Kernel:
         o, m, n, k = [Axis(x, s) for x, s in zip("omnk", (self.batch, self.m, self.n, self.k), strict=True)]
@@ -51,8 +53,11 @@ class Matrices:
         a = self.buffer("a", self.batch * rows * inner)
         a_at = [b, p, i] if self.a_turned else [b, i, p]
         a_shape = (self.batch, inner, rows) if self.a_turned else (self.batch, rows, inner)
-        y = self.buffer("y", inner * columns)
-        y_at, y_shape = ([j, p], (columns, inner)) if self.b_turned else ([p, j], (inner, columns))
+        count = self.batch if self.own else 1
+        y = self.buffer("y", count * inner * columns)
+        y_at, y_shape = ([j, p], [columns, inner]) if self.b_turned else ([p, j], [inner, columns])
+        if self.own:
+            y_at, y_shape = [b, *y_at], [count, *y_shape]
         factors = [loops.load(a, index.ravel(a_at, a_shape)), loops.load(y, index.ravel(y_at, y_shape))]
         value = loops.mul(*(reversed(factors) if self.swapped else factors))
         statement, total = loops.reduce("sum", value, k)
@@ -188,8 +193,8 @@ def agree(got: dict[Buffer, Array], expected: dict[Buffer, Array]) -> None:
 def by_numpy(x: Matrices, memory: dict[Buffer, Array]) -> Array:
     named = {buffer.name: array for buffer, array in memory.items()}
     a = named["a"].reshape((x.batch, x.k, x.m) if x.a_turned else (x.batch, x.m, x.k)).astype(float)
-    y = named["y"].reshape((x.n, x.k) if x.b_turned else (x.k, x.n)).astype(float)
-    product: Array = (a.swapaxes(1, 2) if x.a_turned else a) @ (y.T if x.b_turned else y)
+    y = named["y"].reshape((-1, x.n, x.k) if x.b_turned else (-1, x.k, x.n)).astype(float)
+    product: Array = (a.swapaxes(1, 2) if x.a_turned else a) @ (y.swapaxes(1, 2) if x.b_turned else y)
     return product
 
 
@@ -205,7 +210,7 @@ def small(draw: st.DrawFn) -> Matrices:
     dtype = draw(st.sampled_from([float32, float64]))
     batch = draw(st.sampled_from([1, 1, 2, 3])) if m * n * k < 1000 else 1
     first = draw(st.booleans()) if uses == "store" else False
-    return Matrices(m, n, k, *flags[:2], dtype, batch, uses, flags[2], first)
+    return Matrices(m, n, k, *flags[:2], dtype, batch, uses, flags[2], first, draw(st.booleans()))
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -230,6 +235,8 @@ LARGE = [
     Matrices(700, 520, 40, uses="store"),
     Matrices(15, 300, 400, swapped=True, columns_first=True),
     Matrices(37, 3, 2000, b_turned=True),
+    Matrices(70, 100, 64, batch=6, b_turned=True, own=True, uses="ramp"),
+    Matrices(130, 66, 1100, batch=2, own=True),
 ]
 
 
