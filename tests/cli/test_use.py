@@ -192,7 +192,7 @@ def test_doctor(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     found = json.loads(ran.out)
     assert (ran.code, ran.err) == (0, "")
     assert "OMP_NUM_THREADS=1" in found["machine"]["BLAS threads"]
-    assert found["machine"]["BLAS"] != "unknown"
+    assert found["machine"]["stepper's BLAS"] != "unknown"
     versions = {package["package"]: package["version"] for package in found["packages"]}
     assert all(versions[name] for name in ("numpy", "safetensors", "click", "rich", "scikit-learn"))
     assert found["places"][0]["writable"] is True
