@@ -6,6 +6,7 @@ The passes stand in :func:`prepare`, in order.  Nothing here knows an op.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -15,13 +16,15 @@ from ...graph import Array, Environment, Node, Variable, aligned_empty, leaf_val
 from ...loops import Buffer, Call, Program
 from ...rewrite import Journal
 from ...simplify import simplify
-from ..stepper import StepNotFinite, Stepper, check_updates, require_finite
+from ..stepper import Stepper, check_updates, require_finite
 from . import emit, jit, products
 from .accesses import Touches
 from .aside import set_aside
 from .explain import explain, form_of
 from .fuse import fuse
+from .guard import guarded
 from .in_place import in_place
+from .log import Log
 from .lowering import Lowered, lower
 from .memory import Plan, plan
 from .phases import Part, partition, schedule
@@ -48,9 +51,11 @@ class Native:
         self._outputs = [(node.shape, node.dtype) for node in outputs]
         self._variables = list(updates or {})
         self.journal, self.lowered, self.parts, self.plan = prepare(outputs, updates or {})
+        if finite:  # only now: what the checks read and write is no reason for threads to meet
+            self.parts = [replace(part, step=guarded(part.step)) for part in self.parts]
         self._build(threads or available_threads(), host())
         self._lease = lease(self._variables)
-        self._undoes = finite or bool(self.lowered.calls)
+        self._log = Log() if finite or self.lowered.calls else None
         updated = set(self._variables)
         self._inputs = [
             (leaf, buffer)
@@ -120,7 +125,10 @@ class Native:
 
     def _call(self, step: Call) -> None:
         values = [self._view(b).reshape(s) for b, s in zip(step.inputs, step.shapes, strict=True)]
-        self._view(step.output)[:] = step.function(*values).reshape(-1)
+        output = self._view(step.output)
+        output[:] = step.function(*values).reshape(-1)
+        if self._finite and step.output.role == "output":
+            require_finite([output], {})
 
     def _view(self, buffer: Buffer) -> Array:
         return self._memory[buffer].reshape(-1) if buffer.size else np.empty(0, buffer.dtype)
@@ -134,9 +142,7 @@ class Native:
     def run(self, environment: Environment) -> list[Array]:
         """One pass: the outputs' values; then every update is made, or none if an error is raised."""
         with self.machine.lock:
-            outputs = self._bind(environment)
-            self._advance(environment, 1, outputs)
-        return outputs
+            return self._advance(environment, 1, steady=False)
 
     def run_steps(self, environment: Environment, steps: int) -> None:
         """So many passes over the same inputs, in one native call.
@@ -144,69 +150,68 @@ class Native:
         An error leaves all as it was before the pass that it is of; Ctrl-C stops between two passes.
         """
         with self.machine.lock:
-            self._advance(environment, steps, self._bind(environment))
+            self._advance(environment, steps, steady=True)
 
-    def _bind(self, environment: Environment) -> list[Array]:
-        """Point the inputs at what was fed, and the outputs at new arrays."""
-        for leaf, buffer in self._inputs:
-            self._point(buffer, np.ascontiguousarray(leaf_value(leaf, environment)))
+    def _advance(self, environment: Environment, steps: int, *, steady: bool) -> list[Array]:
+        """Run ``steps`` passes; the outputs of the last one."""
+        inputs = [np.ascontiguousarray(leaf_value(leaf, environment)) for leaf, _ in self._inputs]
         outputs = [np.empty(shape, dtype) for shape, dtype in self._outputs]
+        self._point_inputs(inputs)
         for buffer, array in zip(self.lowered.outputs, outputs, strict=True):
             if buffer in self._slots:
                 self._point(buffer, array)
+        while steps:
+            with self._lease as renewed:
+                self._point_variables(renewed)
+                done = self._try(inputs, steps, steady)
+            if done == steps:
+                break
+            self._refused(environment, outputs)
+            steps -= done + 1
         return outputs
+
+    def _point_inputs(self, inputs: Sequence[Array]) -> None:
+        for (_, buffer), array in zip(self._inputs, inputs, strict=True):
+            self._point(buffer, array)
+
+    def _point_variables(self, renewed: Sequence[int]) -> None:
+        if renewed and self._log is not None:
+            self._log.clear()
+        for number in renewed:
+            buffer = self.lowered.leaves.get(self._variables[number])
+            if buffer in self._slots:
+                self._point(buffer, self._lease.arrays[number])
 
     def _point(self, buffer: Buffer, array: Array) -> None:
         self._memory[buffer] = array
         self.machine.point(self._slots[buffer], _address(array))
 
-    def _advance(self, environment: Environment, steps: int, outputs: list[Array]) -> None:
-        while steps:
-            with self._lease as renewed:
-                for number in renewed:
-                    buffer = self.lowered.leaves.get(self._variables[number])
-                    if buffer in self._slots:
-                        self._point(buffer, self._lease.arrays[number])
-                done = self._try(steps, outputs)
-            if done == steps:
-                return
-            self._reset()
-            self._refused(environment, outputs)
-            steps -= done + 1
-
-    def _try(self, steps: int, outputs: list[Array]) -> int:
+    def _try(self, inputs: list[Array], steps: int, steady: bool) -> int:
         """Run ``steps``; how many were run before one was refused, which has left no trace."""
-        before = [array.copy() for array in self._lease.arrays] if self._undoes else []
+        if self._log is not None:
+            self._log.begin(self._lease.arrays, inputs, steps, steady=steady)
         try:
             done = self.machine.run(steps)
-        except BaseException:
-            if self.lowered.calls:  # it may have come from the middle of a step
-                self._undo(before)
-                self.machine.run(self.machine.completed)
+        except BaseException:  # it may have come from the middle of a step, by a Python function
+            self._return_to(inputs, self.machine.completed)
             raise
-        if done < steps or self._is_finite(outputs):
-            return done
-        self._undo(before)
-        if steps == 1:
-            return 0
-        for number in range(steps):  # once more, to find the step; the bits are the same again
-            if not self._try(1, outputs):
-                return number
-        return steps
+        if done < steps:
+            self._return_to(inputs, done)
+        return done
 
-    def _is_finite(self, outputs: list[Array]) -> bool:
-        if not self._finite:
-            return True
-        try:
-            require_finite(outputs, dict(zip(self._variables, self._lease.arrays, strict=True)))
-        except StepNotFinite:
-            return False
-        return True
-
-    def _undo(self, before: list[Array]) -> None:
-        for array, old in zip(self._lease.arrays, before, strict=True):
-            array[...] = old
+    def _return_to(self, inputs: list[Array], completed: int) -> None:
+        """Be as after so many whole steps of the run that has just ended within a step."""
         self._reset()
+        if self._log is None:  # nothing is written before everything has been checked
+            return
+        for entry in self._log.undo(self._lease.arrays, completed):
+            self._point_inputs(entry.inputs)
+            if self.machine.run(entry.steps) < entry.steps:
+                raise EngineError(
+                    "a step that was run before is refused when it is run again",
+                    mend="a Python function within the program must give the same result at every call",
+                )
+        self._point_inputs(inputs)
 
     def _refused(self, environment: Environment, outputs: list[Array]) -> None:
         """A step was refused and nothing has changed: the stepper says why, and where."""

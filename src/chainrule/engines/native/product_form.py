@@ -19,7 +19,7 @@ from math import prod
 
 from ...dtypes import DType, float32, float64
 from ...loops import index, walk
-from ...loops.ir import Axis, Buffer, Kernel, Let, Local, Loop, Part, Reduce, Scalar, Statement, Store
+from ...loops.ir import Axis, Buffer, Check, Kernel, Let, Local, Loop, Part, Reduce, Scalar, Statement, Store
 from .product_grid import Grid, Shape, choose_grid
 from .target import Target
 
@@ -27,6 +27,9 @@ WORTH = 1 << 20
 """The least number of additions and multiplications for which a kernel is kept apart as a product.  From
 there on it gains more (up to twice the speed where k is long or B transposed) than a barrier of its own
 costs, about 1 µs.  ``benchmarks/matrix_products.py`` measures both."""
+
+Use = Let | Store | Check
+"""A statement behind the sums."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Form:
     b: Operand
     total: Local
     lets: tuple[Let, ...]
-    uses: tuple[Let | Store, ...]
+    uses: tuple[Use, ...]
     target: Target
     grid: Grid
 
@@ -107,7 +110,7 @@ class _Nest:
 
     axes: tuple[Axis, ...]
     lets: tuple[Let, ...]
-    uses: tuple[Let | Store, ...]
+    uses: tuple[Use, ...]
 
 
 def _operations(found: tuple[_Nest, Reduce]) -> int:
@@ -130,7 +133,7 @@ def _match(kernel: Kernel) -> tuple[_Nest, Reduce] | None:
     at = next((i for i, s in enumerate(body) if isinstance(s, Reduce)), None)
     if at is None or not all(isinstance(s, Let) for s in body[:at]):
         return None
-    uses = [s for s in body[at + 1 :] if isinstance(s, Let | Store)]
+    uses = [s for s in body[at + 1 :] if isinstance(s, Use)]
     reduction = body[at]
     if len(uses) != len(body) - at - 1 or not isinstance(reduction, Reduce) or len(reduction.parts) != 1:
         return None
@@ -218,6 +221,8 @@ def _columns(axes: Sequence[Axis], nest: _Nest) -> Axis:
     """The axis whose places lie side by side in what is stored; else in most of what is loaded."""
     votes = dict.fromkeys(axes, 0)
     for use in nest.uses:
+        if isinstance(use, Check):  # it reads what a store reads
+            continue
         loads = [s.args[0] for s in walk([use.value]) if s.op == "load"]
         stores = [use.offset] if isinstance(use, Store) else []
         for offset, weight in [*[(o, 1) for o in loads], *[(o, 2) for o in stores]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...dtypes import int64
 from ...loops import index, load, loop, roots, scalar, store, walk, within
 from ...loops.ir import ELEMENTARY, Axis, Buffer, Kernel, Let, Scalar, Statement, Store
-from .product_form import Form, affine
+from .product_form import Form, Use, affine
 from .renaming import Renaming
 
 
@@ -50,11 +50,11 @@ def uses_of(form: Form, columns: int, fixed: Mapping[Scalar, Buffer]) -> Uses:
     return Uses(Kernel(form.kernel.name, m, tuple(body)), block, places)
 
 
-def _by_column(form: Form) -> tuple[list[Let], list[Let | Store]]:
+def _by_column(form: Form) -> tuple[list[Let], list[Use]]:
     """The statements that are the same for every column, and the others."""
     varying: set[object] = {form.n, form.total}
     outside: list[Let] = []
-    inside: list[Let | Store] = []
+    inside: list[Use] = []
     for statement in (*form.lets, *form.uses):
         leaves = [s.payload for root in roots(statement) for s in walk([root]) if s.op in ("axis", "local")]
         if isinstance(statement, Let) and not varying.intersection(leaves):

@@ -27,18 +27,18 @@ class Entry(NamedTuple):
     steps: int
 
 
-class Journal:
+class Log:
     """The arrays of a program as they once were, and the steps since then.
 
     Before each run :meth:`begin` is told of it.  :meth:`undo` puts the copies back and says what to run
     again, to stand after a given number of the last run's steps.
 
     >>> counts = np.zeros(3)
-    >>> journal = Journal()
+    >>> log = Log()
     >>> for weight in (1.0, 10.0):
-    ...     journal.begin([counts], [np.array(weight)], 2)
+    ...     log.begin([counts], [np.array(weight)], 2)
     ...     counts += 2 * weight
-    >>> again = journal.undo([counts], 1)  # after the first of the last two steps
+    >>> again = log.undo([counts], 1)  # after the first of the last two steps
     >>> counts, again
     (array([0., 0., 0.]), [Entry(inputs=[array(1.)], steps=2), Entry(inputs=[array(10.)], steps=1)])
     """

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from chainrule.engines.native.journal import Journal
+from chainrule.engines.native.log import Log
 
 Array = NDArray[Any]
 
@@ -41,7 +41,7 @@ def test_undoing_and_running_again_leads_to_the_step_asked_for(
     seconds: float, runs: list[tuple[str, int, int]], completed: int
 ) -> None:
     state = [np.ones(8, np.float32), np.zeros((), np.int64)]
-    journal = Journal(seconds)
+    log = Log(seconds)
     whole = np.full(30, 0.5, np.float32)
     wanted = state
     for kind, steps, size in runs:
@@ -49,9 +49,9 @@ def test_undoing_and_running_again_leads_to_the_step_asked_for(
         inputs = [whole] if kind == "steady" else [batch]
         if kind == "changed":  # by somebody else: copies of before are of no use
             state[0] += 3
-            journal.clear()
+            log.clear()
         batch.flags.writeable = kind != "read-only"
-        journal.begin(state, inputs, steps, steady=kind == "steady")
+        log.begin(state, inputs, steps, steady=kind == "steady")
         done = min(completed, steps - 1)
         wanted = [array.copy() for array in state]
         advance(wanted, inputs, done)
@@ -63,23 +63,23 @@ def test_undoing_and_running_again_leads_to_the_step_asked_for(
         inputs[0] = inputs[0] if kind == "steady" else last[0]
     if runs[-1][0] in ("one", "changed"):
         batch[:] = size  # but the last run is still going on when it fails
-    for entry in journal.undo(state, done):
+    for entry in log.undo(state, done):
         advance(state, entry.inputs, entry.steps)
     assert [array.tolist() for array in state] == [array.tolist() for array in wanted]
-    journal.begin(state, [whole], 2, steady=True)
+    log.begin(state, [whole], 2, steady=True)
     advance(state, [whole], 2)
-    for entry in journal.undo(state, 0):
+    for entry in log.undo(state, 0):
         advance(state, entry.inputs, entry.steps)
     assert [array.tolist() for array in state] == [array.tolist() for array in wanted]
 
 
 def test_little_is_copied() -> None:
-    state, data, journal = [np.zeros(100)], [np.ones(10_000)], Journal(1e9)
+    state, data, log = [np.zeros(100)], [np.ones(10_000)], Log(1e9)
     for _ in range(50):
-        journal.begin(state, data, 3, steady=True)
-    assert [entry.steps for entry in journal.undo(state, 1)] == [148]
+        log.begin(state, data, 3, steady=True)
+    assert [entry.steps for entry in log.undo(state, 1)] == [148]
     for batch in range(50):
-        journal.begin(state, [np.full(10, batch)], 1)
-    entries = journal.undo(state, 0)
+        log.begin(state, [np.full(10, batch)], 1)
+    entries = log.undo(state, 0)
     assert len(entries) < 10
     assert sum(a.nbytes for entry in entries for a in entry.inputs) <= state[0].nbytes
