@@ -289,6 +289,7 @@ ACCEPTED: dict[str, Callable[[], Program]] = {
         loops.loop(t, [loops.store(weight, index.shift(at_t, 1), loops.load(weight, at_t))], ordered=True),
     ),
     "one place writes for all": lambda: over(i, loops.store(weight, 0, half, loops.eq(at_i, 3))),
+    "a guard that leaves one place": lambda: over(i, loops.loop(j, [guarded_to_one()])),
     "sums that meet in a loop": lambda: over(None, loops.loop(i, [loops.accumulate(weight, 0, half)])),
     "an index by argmax": lambda: by_argmax(),
     "an index clamped": lambda: over(
@@ -299,6 +300,12 @@ ACCEPTED: dict[str, Callable[[], Program]] = {
     ),
     "an empty loop": lambda: over(i, loops.loop(Axis("none", 0), [loops.store(weight, 99, half)])),
 }
+
+
+def guarded_to_one() -> Statement:
+    """What is read of w is what the same place of i stores, at j = 4."""
+    place = plus((at_i, 1), (at_j, 1), constant=-4)
+    return loops.store(weight, at_i, loops.load(weight, place, loops.ge(at_j, 4)), loops.eq(at_j, 4))
 
 
 def halves() -> Program:
@@ -422,7 +429,7 @@ def reloaded(value: Scalar, choose: Callable[[int, int], int]) -> Scalar:
     return made[value]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(one=cases(largest=8), data=st.data())
 def test_what_is_accepted_neither_races_nor_misses(one: Case, data: st.DataObject) -> None:
     broken = mutated(one.program, lambda low, high: data.draw(st.integers(low, high)))

@@ -91,7 +91,7 @@ def fma64(a: Number, b: Number, c: Number) -> Number:
     try:
         return np.float64(exact.numerator / exact.denominator)
     except OverflowError:
-        return np.float64(math.copysign(math.inf, exact))
+        return np.float64(math.inf if exact > 0 else -math.inf)
 
 
 def fma32(a: Number, b: Number, c: Number) -> Number:
@@ -110,6 +110,11 @@ def fma32(a: Number, b: Number, c: Number) -> Number:
 def _sigmoid(x: Number) -> Number:
     e = np.exp(-abs(x))
     return 1 / (1 + e) if x >= 0 else e / (1 + e)
+
+
+def _power(a: Number, b: Number) -> Number:
+    """C's pow.  NumPy takes a square root for a lone exponent of ½, which is NaN of -∞ where pow is ∞."""
+    return np.power(np.array([a]), np.array([b]))[0]
 
 
 def _cast(source: DType, target: DType) -> Function:
@@ -191,7 +196,7 @@ _OF_FLOATS: dict[str, Function] = {
     "mod": np.remainder,
     "min": lambda a, b: a if a <= b or a != a else b,
     "max": lambda a, b: a if a >= b or a != a else b,
-    "pow": np.power,
+    "pow": _power,
     "atan2": np.arctan2,
     "fma": fma64,
 }

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from threading import RLock
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -89,6 +90,7 @@ class Scalar:
 
 _standing: WeakValueDictionary[Any, Scalar] = WeakValueDictionary()
 _serials = count()
+_making = RLock()
 
 
 def scalar(op: str, args: Sequence[Scalar], dtype: DType, payload: Any = None) -> Scalar:
@@ -97,10 +99,13 @@ def scalar(op: str, args: Sequence[Scalar], dtype: DType, payload: Any = None) -
     key = (op, tuple(map(id, arguments)), dtype, _payload_key(payload))
     found = _standing.get(key)
     if found is None:
-        found = Scalar()
-        found.op, found.args, found.dtype, found.payload = op, arguments, dtype, payload
-        found.serial = next(_serials)
-        found = _standing.setdefault(key, found)
+        with _making:  # two threads that build at once must not make two of one kind
+            found = _standing.get(key)
+            if found is None:
+                found = Scalar()
+                found.op, found.args, found.dtype, found.payload = op, arguments, dtype, payload
+                found.serial = next(_serials)
+                _standing[key] = found
     return found
 
 

@@ -191,7 +191,8 @@ class _Meeting:
         self.known = facts(one, scopes), facts(other, scopes)
         self.pinned: set[Scalar] = set()
         self.resolved: set[Scalar] = set()
-        self.equations = [(linear(one.offset, scopes), linear(other.offset, scopes))]
+        sides = linear(one.offset, scopes), linear(other.offset, scopes)
+        self.equations = [(self.settled(sides[0], 0), self.settled(sides[1], 1))]
 
     def impossible(self) -> bool:
         place = Linear(0, {_axis(self.axis): 1})
@@ -215,6 +216,14 @@ class _Meeting:
 
     def range(self, form: Linear, side: int) -> tuple[int, int]:
         return lowest(form, self.known[side], self.scopes), highest(form, self.known[side], self.scopes)
+
+    def settled(self, form: Linear, side: int) -> Linear:
+        """The form with a number for each term to which the guards leave one value."""
+        for term, c in form.terms.items() if self.known[side] else ():
+            low, high = self.range(Linear(0, {term: 1}), side)
+            if low == high:
+                form = form.without([term]).plus(Linear(low * c, {}))
+        return form
 
     def fixed(self, term: Scalar) -> bool:
         """Whether a term has the same value at both accesses."""
