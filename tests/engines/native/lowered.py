@@ -225,7 +225,12 @@ def window_tagger(batch: int, words: int, width: int, rows: int, hidden: int, ta
     h = book.map("h", (batch, hidden), lambda i, j: loops.tanh(at(p, i, j)))
     z = book.matmul("z", h, w2)
     targets = book.array("targets", (batch,), "input", int64)
-    _, d = softmax_loss(book, z, targets)
+    checked = book.array("fits", (batch,), "scratch", int64)
+    book.nest(
+        "fits", (batch,),
+        lambda i: [loops.check(loops.lt(at(targets, *i), tags)), book.put(checked, i, at(targets, *i))],
+    )  # fmt: skip
+    _, d = softmax_loss(book, z, checked)
     dw2 = book.matmul("dW2", h, d, ta=True)
     dh = book.matmul("dh", d, w2, tb=True)
     dp = book.map(

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from chainrule import loops
 from chainrule.dtypes import float32, int64
+from chainrule.engines.native.aside import set_aside
 from chainrule.engines.native.costs import MEETING
 from chainrule.engines.native.forward import eliminate, forward
 from chainrule.engines.native.fuse import fuse
 from chainrule.engines.native.in_place import in_place
 from chainrule.engines.native.phases import schedule
 from chainrule.engines.native.reuse import reuse
+from chainrule.engines.native.widen import widen
 from chainrule.loops import Axis, Buffer, Kernel, Loop, Memory, Program, Reduce, Scalar, interpret, statements
 
 from ...loops.programs import case
@@ -66,6 +68,7 @@ NETWORKS = {
 def test_a_network_in_few_kernels(network: str) -> None:
     book, kernels = NETWORKS[network]
     given, fused = compiled(book)
+    loops.verify(fused)
     assert_same(given, fused, book.memory())
     assert len(fused.steps) == len(kernels), [step.name for step in fused.steps if isinstance(step, Kernel)]
 
@@ -74,6 +77,7 @@ def test_a_network_in_few_kernels(network: str) -> None:
 def test_a_small_network_is_one_kernel_before_its_checks_and_one_after(network: str) -> None:
     book, _ = NETWORKS[network]
     given, fused = compiled(book, small=MEETING)
+    loops.verify(fused)
     assert_same(given, fused, book.memory())
     assert [step.axis for step in fused.steps if isinstance(step, Kernel)] == [None, None]
 
@@ -115,7 +119,9 @@ def test_a_refused_run_changes_no_variable() -> None:
 @pytest.mark.parametrize("seed", range(60))
 def test_any_legal_program_keeps_its_results(seed: int) -> None:
     example = case(seed)
-    program = reuse(schedule(fuse(example.program, small=(0, 4000)[seed % 2])), least=1)
+    program = set_aside(widen(fuse(example.program, small=(0, 4000)[seed % 2])))
+    program = reuse(schedule(program), least=1)
+    loops.verify(program)
     memory = example.memory()
     passed = interpret(program, memory)
     example.check(memory, passed)
@@ -435,3 +441,35 @@ def test_random_programs_keep_every_bit(book: Book, seed: int) -> None:
     given, fused = compiled(book, small=(0, 40, 4000)[seed % 3])
     assert_same(given, fused, book.memory(seed))
     assert len(fused.steps) <= len(given.steps)
+
+
+# ── more places ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_few_rows_of_much_become_many_places() -> None:
+    book = Book()
+    x, w = book.array("x", (3, 40, 50), "input"), book.array("w", (50, 3, 40), "variable")
+    book.updates[w] = book.map("new", (50, 3, 40), lambda k, i, j: loops.mul(book.at(x, i, j, k), 2.0))
+    book.map("y", (3, 40, 50), doubled(book, x), "output")
+    book.fold("sums", (3,), (40, 50), "sum", lambda i, j, k: book.at(x, i, j, k), "output")
+    given, fused = compiled(book)
+    wide = widen(fused)
+    assert_same(given, wide, book.memory())
+    assert {k.name: k.axis.extent for k in wide.steps if isinstance(k, Kernel) and k.axis} == {
+        "new+w": 50,  # enough
+        "y": 120,  # rows of rows
+        "sums": 3,  # nothing within to share out
+    }
+    offsets = [s.offset for k in wide.steps if isinstance(k, Kernel) for s in statements(k.body)
+               if isinstance(s, loops.Store) and s.buffer.name == "y"]  # fmt: skip
+    assert [offset.op for offset in offsets] == ["affine"]  # no division is left
+
+
+def test_rows_of_a_product_stay_together() -> None:
+    book = Book()
+    x, w = book.array("x", (4, 30), "input"), book.array("w", (30, 60), "input")
+    book.map("y", (4, 60), doubled(book, book.matmul("p", x, w)), "output")
+    (kernel,) = widen(compiled(book)[1]).steps
+    assert isinstance(kernel, Kernel)
+    assert kernel.axis is not None
+    assert kernel.axis.extent == 4
