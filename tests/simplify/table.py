@@ -249,6 +249,11 @@ ROUNDING = [
     Row("(x + c) - d = x + (c-d)", lambda v: 0.5 + v.x - 3, "add(x, -2.5)"),
     Row("(x - c) + d = x + (d-c)", lambda v: v.x - 3 + 0.5, "add(x, -2.5)"),
     Row("(x - c) - d = x - (c+d)", lambda v: v.x - 3 - 0.5, "add(x, -3.5)"),
+    Row(
+        "(x @ y)ᵀ = yᵀ @ xᵀ",
+        lambda v: (v.x @ v.y.T).T,
+        "matmul(y, permute_dims(x, axes=(1, 0)))",
+    ),
     Row("x ** n = x * x * …", lambda v: v.x**2, "multiply(x, x)"),
     Row("x ** n = x * x * …", lambda v: v.x**3, "multiply(multiply(x, x), x)"),
     Row("x ** n = x * x * …", lambda v: v.x**-1, "reciprocal(x)"),

@@ -7,7 +7,7 @@ import chainrule as cr
 from chainrule.simplify import algebra, movement, simplify
 from chainrule.simplify.language import show
 
-from .comparing import awkward, identical, leaves_of, same_bits, tame, values
+from .comparing import awkward, identical, leaves_of, op_names, same_bits, tame, values
 from .table import EXACT, MOVEMENT, ROUNDING, SIGNED_ZEROS, Row, leaves
 
 GROUPS = {"exact": EXACT + MOVEMENT, "signed zeros": SIGNED_ZEROS, "rounding": ROUNDING}
@@ -45,7 +45,8 @@ def test_both_sides_are_worth_the_same(group: str, row: Row, dtype: str) -> None
 
 def test_every_rule_has_a_row() -> None:
     rules = [
-        *algebra.EXACT, *algebra.SIGNED_ZEROS, *algebra.ROUNDING, *algebra.FOLDING, *movement.MOVEMENT
+        *algebra.EXACT, *algebra.SIGNED_ZEROS, *algebra.ROUNDING, *algebra.PRODUCTS, *algebra.FOLDING,
+        *movement.MOVEMENT,
     ]  # fmt: skip
     assert {rule.name for rule in rules} == {row.rule for _, row in ROWS}
 
@@ -86,6 +87,12 @@ def test_constants_in_rounding_rules_stay_within_range() -> None:
     x = cr.placeholder((2,), "float32", name="x")
     for node in (x * 1e30 * 1e30, x * 1e-30 * 1e-30, x / 1e-30 / 1e-30, x * 0.0 * 2.0):
         assert not simplify([node], groups=["rounding"]).journal.firings
+
+
+def test_a_product_that_is_read_both_ways_is_computed_once() -> None:
+    product = X @ Y.T
+    found = simplify([product, product.T])
+    assert op_names(found.outputs).count("matmul") == 1
 
 
 def test_folding_is_bounded_and_leaves_errors_for_the_run() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.simplify import simplify
+from chainrule.simplify import simplify, sparsity, sums
 from chainrule.simplify.language import show
 
 from .comparing import leaves_of, op_names, tame, values
@@ -149,6 +149,21 @@ ROWS = [
         "reshape(add_rows(scatter_add(d, i, axis=0, length=7), d, multiply(i, 0)), shape=(3, 7))",
     ),
     (
+        "(one number in a row) @ W scales rows of W",
+        lambda: placed() @ W,
+        "multiply(v, reshape(take(w, k, axis=0), shape=(5, 3)))",
+    ),
+    (
+        "(one number in a row)ᵀ @ d adds rows of d",
+        lambda: placed().T @ D,
+        "scatter_add(multiply(v, d), reshape(k, shape=(5,)), axis=0, length=7)",
+    ),
+    (
+        "xᵀ @ (one number in a row) adds rows of x",
+        lambda: D.T @ placed(),
+        "permute_dims(scatter_add(multiply(v, d), reshape(k, shape=(5,)), axis=0, length=7), axes=(1, 0))",
+    ),
+    (
         "x[reshape(i)] = reshape(x[i])",
         lambda: cr.take(W, J.reshape(10), axis=0),
         "reshape(take(w, j, axis=0), shape=(10, 3))",
@@ -215,6 +230,17 @@ def test_what_is_not_zero_or_not_known_is_left_alone(build) -> None:
         name for name in found.journal.counts() if name != "argmax with its axis kept is argmax, reshaped"
     ]
     assert not ours
+
+
+def test_every_rule_has_a_row_here_or_among_the_pools() -> None:
+    rules = [
+        *sparsity.SPARSITY,
+        *sparsity.ROW_PRODUCTS,
+        *sparsity.ONE_FORM,
+        *sums.SPARSE_NORMS,
+        *sums.SPARSE_SUMS,
+    ]
+    assert {rule.name for rule in rules} == {row[0] for row in ROWS}
 
 
 def test_training_on_one_hot_words_costs_no_product_with_zeros() -> None:

@@ -101,6 +101,7 @@ def rewrite(
             final[node] = final[form]
         else:
             made_from += [(node, form), (form, None)]
+            readers[form] = readers.get(form, 0) + readers.get(node, 0)
             if len(journal) - started > firings_per_node * max(len(final), 64):
                 raise _endless(journal)
     return [final[output] for output in outputs]

@@ -227,6 +227,26 @@ ROUNDING: list[Rule] = [
 ]
 
 
+# -- products of matrices ----------------------------------------------------------------------------------
+
+
+def _turned_product(root: Node, x: Node, y: Node, m: Node) -> Node | None:
+    if root.attributes["axes"] != (1, 0) or x.ndim != 2 or y.ndim != 2:
+        return None
+    return ops.matmul(ops.permute_dims(y, (1, 0)), ops.permute_dims(x, (1, 0)))
+
+
+#: For a product that is read transposed and not otherwise: transposed operands are only read differently.
+PRODUCTS: list[Rule] = [
+    rounding(
+        "(x @ y)ᵀ = yᵀ @ xᵀ",
+        pattern("permute_dims", pattern("matmul", "x", "y", name="m")),
+        _turned_product,
+        alone="m",
+    )
+]
+
+
 # -- what is known already ---------------------------------------------------------------------------------
 
 _FOLDED = 1024  # elements that a folded constant may have

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from ..graph import Node, Variable
 from ..ops import expand
 from ..rewrite import Journal, RuleSet, rewrite
-from .algebra import EXACT, FOLDING, ROUNDING, SIGNED_ZEROS
+from .algebra import EXACT, FOLDING, PRODUCTS, ROUNDING, SIGNED_ZEROS
 from .language import GRAPH, show
 from .movement import MOVEMENT
 from .pooling import PLAIN_PRODUCTS, POOLING
-from .rows import SPARSE_NORMS, SPARSE_SUMS, visit_touched_rows
-from .sparsity import ONE_FORM, SPARSITY
+from .rows import visit_touched_rows
+from .sparsity import ONE_FORM, ROW_PRODUCTS, SPARSITY
 from .stability import ALONE, STABILITY
+from .sums import SPARSE_NORMS, SPARSE_SUMS
 
 GROUPS = ("exact", "signed zeros", "rounding", "stability", "sparsity")
 """The groups of rules, by what they may change: nothing; the sign of a zero; last digits; results that
@@ -25,7 +26,10 @@ RULES = [
     *FOLDING, *STABILITY, *EXACT, *SIGNED_ZEROS, *MOVEMENT, *POOLING, *SPARSITY, *SPARSE_NORMS, *ROUNDING,
 ]  # fmt: skip
 #: Those that must wait until every other has fired.
-LAST_RULES = [*FOLDING, *EXACT, *SIGNED_ZEROS, *MOVEMENT, *ALONE, *PLAIN_PRODUCTS, *SPARSE_SUMS, *ONE_FORM]
+LAST_RULES = [
+    *FOLDING, *EXACT, *SIGNED_ZEROS, *MOVEMENT, *ALONE, *PRODUCTS, *PLAIN_PRODUCTS, *ROW_PRODUCTS,
+    *SPARSE_SUMS, *ONE_FORM,
+]  # fmt: skip
 
 
 @dataclass(frozen=True)

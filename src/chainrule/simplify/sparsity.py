@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from .. import ops
 from ..graph import Node, apply
-from ..ops import broadcast_to, expand_dims, reshape, take, take_along_axis
+from ..ops import broadcast_to, expand_dims, permute_dims, reshape, take, take_along_axis
 from ..ops.indexing import scatter
 from ..rewrite import Rule, anything
 from .language import ZERO, is_elementwise, key, pattern, rules_of
@@ -164,6 +164,52 @@ def _sum_of_rows(root: Node, s: Node) -> Node | None:
     more = indices.ndim - 1
     spread = {number if number < axis else number + more for number in axes if number != axis}
     return ops.sum(values, axis=tuple(sorted(spread | set(range(axis, axis + indices.ndim)))))
+
+
+# -- products with one number in each row ------------------------------------------------------------------
+
+
+def _one_a_row(found: Node) -> bool:
+    """Rows of zeros with one number in each: a one-hot row times a number."""
+    return _one_place(found) and found.attributes["axis"] == found.ndim - 1
+
+
+def _scaled_rows(s: Node, y: Node) -> Node | None:
+    """rows @ W: the rows of W, each times its number."""
+    values, indices = s.inputs
+    return values * take(y, reshape(indices, s.shape[:-1]), axis=0) if y.ndim == 2 else None
+
+
+def _added_scaled(s: Node, t: Node, y: Node) -> Node | None:
+    """rowsᵀ @ d: each row of d, times its number, added where that stands."""
+    values, indices = s.inputs
+    if s.ndim != 2 or y.ndim != 2:
+        return None
+    return scatter(values * y, reshape(indices, -1), 0, s.shape[1])
+
+
+def _added_scaled_columns(t: Node, x: Node, s: Node) -> Node | None:
+    """xᵀ @ rows: the transpose of the product that adds rows of x."""
+    turned = None if x.ndim != 2 else _added_scaled(s, t, x)
+    return None if turned is None else permute_dims(turned, (1, 0))
+
+
+_NUMBERED = anything("s", _one_a_row)
+
+#: Products with such rows, once what they are made of has its final form.
+ROW_PRODUCTS: list[Rule] = [
+    sparse("(one number in a row) @ W scales rows of W", pattern("matmul", _NUMBERED, "y"), _scaled_rows),
+    sparse(
+        "(one number in a row)ᵀ @ d adds rows of d",
+        pattern("matmul", pattern("permute_dims", _NUMBERED, name="t"), "y"),
+        _added_scaled,
+    ),
+    sparse(
+        "xᵀ @ (one number in a row) adds rows of x",
+        pattern("matmul", pattern("permute_dims", "x", name="t"), _NUMBERED),
+        _added_scaled_columns,
+    ),
+]
 
 
 def _taken_flat(root: Node, x: Node, i: Node) -> Node | None:

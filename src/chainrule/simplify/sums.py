@@ -1,0 +1,80 @@
+"""Sums with zeros that a few rows, or one place in each line, were added to: only those are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .. import ops
+from ..graph import Node
+from ..ops import add_rows, reshape
+from ..ops.rows import gathered, looks_of
+from ..rewrite import Rule, anything
+from .language import key, pattern, rules_of
+
+sparse = rules_of("sparsity")
+
+
+def _norm(root: Node, g: Node) -> Node | None:
+    """The squares of a sparse gradient: those of its rows."""
+    looks = looks_of(g)
+    if looks and key(looks[0].indices) == "first_places":  # each row once already
+        return None
+    if looks is None or len(root.attributes["axis"]) != g.ndim or root.attributes["keepdims"]:
+        return None
+    return ops.sum(ops.square(gathered(looks, g.shape[0])[0]))
+
+
+_SCATTERED = pattern("scatter_add", "v", "i", name="s")
+_PLACED = pattern("scatter_along_axis", "v", "i", name="s")
+
+
+def _onto(sign: int) -> Callable[..., Node | None]:
+    def build(root: Node, x: Node, s: Node, v: Node, i: Node) -> Node | None:
+        if s.attributes["axis"] or x.shape != root.shape:
+            return None
+        values = reshape(v, (i.size, *v.shape[i.ndim :]))
+        return add_rows(x, values if sign > 0 else -values, reshape(i, -1))
+
+    return build
+
+
+def _into(sign: int) -> Callable[..., Node | None]:
+    def build(root: Node, x: Node, s: Node, v: Node, i: Node) -> Node | None:
+        if x.shape != root.shape or s.shape != root.shape:
+            return None
+        return ops.add_along_axis(x, v if sign > 0 else -v, i, axis=s.attributes["axis"])
+
+    return build
+
+
+def _sum_of_reshaped(root: Node, x: Node, y: Node) -> Node | None:
+    adding = ("scatter_add", "add_rows")
+    return (
+        reshape(x + y, root.shape) if x.shape == y.shape and key(x) in adding and key(y) in adding else None
+    )
+
+
+def _adds_rows(found: Node) -> bool:
+    return key(found) in ("add", "scatter_add")
+
+
+SPARSE_NORMS: list[Rule] = [
+    sparse(
+        "Σ(added rows)²: only theirs", pattern("sum", pattern("square", anything("g", _adds_rows))), _norm
+    ),
+    sparse(
+        "Σ(added rows)²: only theirs",
+        pattern("sum", pattern("multiply", anything("g", _adds_rows), "g")),
+        _norm,
+    ),
+]
+
+#: Sums with zeros that few places were added to, once updates have been seen to.
+SPARSE_SUMS: list[Rule] = [
+    sparse("reshape(x) + reshape(y) = reshape(x + y), of added rows",
+            pattern("add", pattern("reshape", "x"), pattern("reshape", "y")), _sum_of_reshaped),
+    sparse("x + (added rows): added to x", pattern("add", "x", _SCATTERED), _onto(1)),
+    sparse("x - (added rows): taken from x", pattern("subtract", "x", _SCATTERED), _onto(-1)),
+    sparse("x + (put in one place): added to x", pattern("add", "x", _PLACED), _into(1)),
+    sparse("x - (put in one place): taken from x", pattern("subtract", "x", _PLACED), _into(-1)),
+]  # fmt: skip
