@@ -40,6 +40,11 @@ class RuleSet:
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.rules = tuple(rules)
         self.asks_for_readers = any(rule.alone is not None for rule in self.rules)
+        self._anywhere = [rule for rule in self.rules if rule.pattern.ops is None]
+        self._by_root: dict[Hashable, list[Rule]] = {
+            op: [rule for rule in self.rules if rule.pattern.ops is None or op in rule.pattern.ops]
+            for op in {op for rule in self.rules for op in rule.pattern.ops or ()}
+        }
         self._admitted: dict[tuple[Hashable, ...], tuple[Rule, ...]] = {}
 
     def of(self, op: Hashable, inputs: tuple[Hashable, ...]) -> tuple[Rule, ...]:
@@ -49,7 +54,8 @@ class RuleSet:
         if found is None:
             if len(self._admitted) >= _SIGNATURES:
                 self._admitted.clear()
-            found = tuple([rule for rule in self.rules if rule.pattern.admits(op, inputs)])
+            likely = self._by_root.get(op, self._anywhere)
+            found = tuple([rule for rule in likely if rule.pattern.admits(op, inputs)])
             self._admitted[signature] = found
         return found
 
