@@ -17,12 +17,10 @@ DEPTH = 1024
 """How many k one block sums at most: a panel of that length and a block of A's rows stay in a second-level
 cache of half a megabyte."""
 
-NEAR = 2048
-"""Bytes: rows of B that lie no further apart are read where they are, others copied side by side.  Rows
-further apart fall into different pages, and at powers of two into the same few lines of the cache."""
-
-FEW = 96
-"""Rows of A that are not worth a copy of B, as long as its rows lie along memory."""
+WORTH_A_COPY = ((1024, 128), (16384, 64))
+"""(Bytes, rows): where B's rows lie further apart than that, and more rows of A than that use them, they are
+copied side by side.  Rows far apart fall into different pages, and at powers of two into the same few lines
+of the cache."""
 
 UNROLLED = 2
 """How many k one turn of the loop in registers takes: more only lengthens the text."""
@@ -97,7 +95,7 @@ def choose_grid(shape: Shape, target: Target, dtype: DType) -> Grid:
     lanes, size, m = target.lanes(dtype), dtype.itemsize, shape.m
     vectors = min(2, -(-shape.n // lanes))
     blocks = -(-shape.runs[-1] // DEPTH)
-    packed = shape.across != 1 or (shape.along * size > NEAR and m > FEW)
+    packed = shape.across != 1 or any([shape.along * size > far and m > many for far, many in WORTH_A_COPY])
     most = max(
         1, min(m, (target.registers - 1 - vectors) // vectors)
     )  # one holds A's element, the others B's
