@@ -240,7 +240,17 @@ class Nests(Reductions):
             self._tile(loop, str(begin), left + masked, lanes, tail)
             self.close_scope()
         if rest and not masked:
-            self._serial(loop, str(whole * lanes), stop, rest)
+            self._narrower(loop, whole * lanes, rest, lanes // 2)
+
+    def _narrower(self, loop: Loop, begin: int, rest: int, lanes: int) -> None:
+        """The rest of an axis where vectors have no masks: half a vector, a quarter, …, one place."""
+        while lanes > 1:
+            if rest >= lanes:
+                self._tiles_static(loop, begin, 1, 1, lanes)
+                begin, rest = begin + lanes, rest - lanes
+            lanes //= 2
+        if rest:
+            self._serial(loop, str(begin), str(begin + 1), 1)
 
     def _lanes_dynamic(self, loop: Loop, start: str, stop: str, count: int, lanes: int, vectors: int) -> None:
         writes = written(loop.body)

@@ -48,6 +48,7 @@ class Planner:
     def __init__(self, target: Target, facts: Facts, outer: Loop | None = None) -> None:
         self.target = target
         self.outer = outer
+        self._longest = LONGEST_TILE if target.registers >= 32 else 6  # beyond, values go to memory and back
         self.facts = facts
         self.plan = Plan()
 
@@ -128,8 +129,9 @@ class Planner:
         return self.cost(statement, current, None, 1)
 
     def _blocks(self, extent: int, width: int) -> float:
-        """Vectors along an axis; where tails cannot be masked, each place of the tail counts as one."""
-        return ceil(extent / width) if self.target.masked else extent // width + extent % width
+        """Vectors along an axis; where they have no masks, the rest takes halves, quarters, …, of one."""
+        whole, rest = divmod(extent, width)
+        return whole + ((1 if rest else 0) if self.target.masked else rest.bit_count())
 
     def _as_lanes(self, loop: Loop, width: int) -> float:
         inner = 1 + sum(self.cost(s, loop.axis, loop.axis, width) for s in loop.body)
@@ -211,7 +213,7 @@ class Planner:
             ):
                 continue
             if loop.axis in depends and any(loop.axis not in axes for axes in loads):
-                fit.append((min(loop.axis.extent, LONGEST_TILE), depth, loop))
+                fit.append((min(loop.axis.extent, self._longest), depth, loop))
         if not fit:
             return
         fit.sort(key=lambda item: item[:2], reverse=True)
@@ -251,7 +253,7 @@ class Planner:
         def shared(rows: int) -> tuple[float, int]:
             return sum(s * total(rows, ceil(extent / s)) for s in shares), rows
 
-        return min(range(1, min(extent, LONGEST_TILE) + 1), key=shared)
+        return min(range(1, min(extent, self._longest) + 1), key=shared)
 
     def _best_vectors(self, rows: int, reduction: Reduce, around: list[Loop]) -> tuple[int, float]:
         """The width of the tile in vectors that suits a number of rows, and cycles for all columns."""
@@ -262,7 +264,7 @@ class Planner:
         places = prod(a.extent for a in reduction.axes)
         stream = 0.0 if places * columns * self.target.vector_bytes <= NEAR else 1.5
         best = (0, inf)
-        for vectors in range(1, min(columns, LONGEST_TILE) + 1):
+        for vectors in range(1, min(columns, self._longest) + 1):
             if rows * vectors * parts + vectors * parts + 1 > self.target.registers and (rows, vectors) != (
                 1,
                 1,

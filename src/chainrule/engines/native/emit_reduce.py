@@ -141,7 +141,8 @@ class InTurn(Loops):
         size = len(running) * sum(len(self.facts.order(part.value)) for part in reduction.parts)
         if count <= 4 and size * count <= 160:
             return count, 1
-        return (2 if size <= 160 and count >= 128 else 1), 1
+        wide = self.target.registers >= 32
+        return (2 if size <= 160 and count >= 128 and wide else 1), 1
 
     def strip(
         self, reduction: Reduce, axis: Axis, running: list[Running], sums: Sums,

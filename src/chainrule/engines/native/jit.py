@@ -107,6 +107,10 @@ def library() -> dict[str, int]:
             address = ctypes.cast(function, ctypes.c_void_p).value
             assert address is not None
             found[PREFIX + symbol] = address
+    if sys.platform == "win32":  # what a function with a large frame calls first
+        probe = ctypes.cast(ctypes.CDLL("ntdll")["__chkstk"], ctypes.c_void_p).value
+        assert probe is not None
+        found["__chkstk"] = probe
     return found
 
 

@@ -50,7 +50,7 @@ def host() -> Target:
     initialize()
     found = binding.get_host_cpu_features()
     features = found.flatten()
-    triple, cpu = binding.get_process_triple(), binding.get_host_cpu_name()
+    triple, cpu = process_triple(), binding.get_host_cpu_name()
     if triple.startswith(("x86_64", "i686", "amd64")):
         has = {name for name, present in found.items() if present}
         if {"avx512f", "avx512vl", "avx512bw", "avx512dq"} <= has:
@@ -61,17 +61,23 @@ def host() -> Target:
     return Target(triple, cpu, features, 16, 32, True, False)  # 64-bit ARM: NEON has fused products
 
 
+def process_triple() -> str:
+    """This process's machine and system; on Windows with objects that code may be loaded from anywhere."""
+    triple = binding.get_process_triple()
+    return f"{triple}-elf" if "windows" in triple and not triple.endswith("elf") else triple
+
+
 def sse2(triple: str | None = None) -> Target:
     """Any 64-bit x86 machine: 16-byte vectors, no fused products."""
-    return Target(triple or binding.get_process_triple(), "x86-64", "", 16, 16, False, False)
+    return Target(triple or process_triple(), "x86-64", "", 16, 16, False, False)
 
 
 def avx2(triple: str | None = None) -> Target:
     """An x86 machine with AVX2 and FMA: 32-byte vectors."""
-    return Target(triple or binding.get_process_triple(), "haswell", "", 32, 16, True, False)
+    return Target(triple or process_triple(), "haswell", "", 32, 16, True, False)
 
 
 def avx512(triple: str | None = None) -> Target:
     """An x86 machine with AVX-512 as servers have it: 64-byte vectors with masks."""
     cpu = "skylake-avx512"
-    return Target(triple or binding.get_process_triple(), cpu, "-prefer-256-bit", 64, 32, True, True)
+    return Target(triple or process_triple(), cpu, "-prefer-256-bit", 64, 32, True, True)
