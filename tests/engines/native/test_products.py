@@ -159,8 +159,11 @@ def whole_numbers(kernel: Kernel, seed: int = 0) -> dict[Buffer, Array]:
     return {b: rng.integers(-4, 5, b.size).astype(b.dtype) for b in kernel_buffers(kernel)}
 
 
-def run(kernel: Kernel, memory: dict[Buffer, Array], target: Target, cuts: Sequence[float] = ()) -> None:
-    """Run the product on ``memory``, its tiles in shares that the cuts make, the last share first."""
+def run(kernel: Kernel, memory: dict[Buffer, Array], target: Target, cuts: Sequence[float] = ()) -> bool:
+    """Run the product on ``memory``, its tiles in shares that the cuts make, the last share first.
+
+    Whether its checks held.
+    """
     product = products.recognise(kernel, target, worth=0)
     assert product is not None
     address = jit.compile_functions({product.name: product.text}, target, NOWHERE)[product.name]
@@ -177,6 +180,7 @@ def run(kernel: Kernel, memory: dict[Buffer, Array], target: Target, cuts: Seque
     for buffer, array in held.items():
         assert (array[buffer.size :] == 77).all(), f"something was written behind {buffer.name}"
         memory[buffer][:] = array[: buffer.size]
+    return not flag[0]
 
 
 def interpreted(kernel: Kernel, memory: dict[Buffer, Array]) -> dict[Buffer, Array]:
@@ -408,6 +412,21 @@ def test_the_name_is_one_with_the_text() -> None:
     assert one.name == two.name
     assert one.text() == two.text()
     assert one.name != other.name
+
+
+def test_a_check_behind_the_sums_refuses_the_run() -> None:
+    x = Matrices(40, 50, 30)
+    kernel = x.kernel()
+    (loop,) = kernel.body
+    assert isinstance(loop, ir.Loop)
+    statement, written = loop.body
+    assert isinstance(written, Store)
+    checked = (statement, loops.check(loops.isfinite(written.value)), written)
+    kernel = Kernel("k", kernel.axis, (ir.Loop(loop.axis, checked),))
+    memory = whole_numbers(kernel)
+    assert run(kernel, memory, TARGETS["host"], [0.4])
+    next(array for buffer, array in memory.items() if buffer.name == "a")[17] = np.inf
+    assert not run(kernel, memory, TARGETS["host"], [0.4])
 
 
 def test_locals_of_the_sum_may_be_read_more_than_once() -> None:

@@ -95,7 +95,7 @@ def choose_grid(shape: Shape, target: Target, dtype: DType) -> Grid:
     lanes, size, m = target.lanes(dtype), dtype.itemsize, shape.m
     vectors = min(2, -(-shape.n // lanes))
     blocks = -(-shape.runs[-1] // DEPTH)
-    packed = shape.across != 1 or any([shape.along * size > far and m > many for far, many in WORTH_A_COPY])
+    packed = shape.across != 1 or any(shape.along * size > far and m > many for far, many in WORTH_A_COPY)
     most = max(
         1, min(m, (target.registers - 1 - vectors) // vectors)
     )  # one holds A's element, the others B's
