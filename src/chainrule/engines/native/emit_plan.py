@@ -265,10 +265,8 @@ class Planner:
         stream = 0.0 if places * columns * self.target.vector_bytes <= NEAR else 1.5
         best = (0, inf)
         for vectors in range(1, min(columns, self._longest) + 1):
-            if rows * vectors * parts + vectors * parts + 1 > self.target.registers and (rows, vectors) != (
-                1,
-                1,
-            ):
+            needed = rows * vectors * parts + vectors * parts + (1 if self.target.has_fma else 3)
+            if needed > self.target.registers and rows * vectors > 1:
                 break
             cycles = 0.0
             whole, rest = divmod(columns, vectors)

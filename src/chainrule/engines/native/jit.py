@@ -85,7 +85,8 @@ def _link(name: str, key: str, body: bytes, target: Target) -> int:
         linker = _linkers[target.key] = binding.create_lljit_compiler(_machine(target))
     builder = binding.JITLibraryBuilder().add_object_img(body).export_symbol(name)
     for symbol, address in library().items():
-        builder.import_symbol(symbol, address)
+        if symbol.encode() in body:
+            builder.import_symbol(symbol, address)
     tracker = builder.link(linker, key)
     _trackers.append(tracker)
     return int(tracker[name])
