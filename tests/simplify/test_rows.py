@@ -15,7 +15,7 @@ from chainrule.simplify import Simplified, simplify
 
 from .comparing import op_names
 
-ROWS, WIDTH = 11, 3
+ROWS, WIDTH = 17, 3
 TOUCHED = "only the rows that a batch touches are updated"
 
 
@@ -209,6 +209,14 @@ def test_a_gradient_that_is_not_only_rows_stays_dense() -> None:
     loss = problem.loss + 0.01 * cr.sum(cr.square(problem.table))
     found = simplify([loss], problem.optimizer.updates(loss))
     assert TOUCHED not in found.journal.counts()
+
+
+def test_a_table_with_fewer_rows_than_look_ups_is_updated_as_a_whole() -> None:
+    table = cr.variable(np.ones((5, 2)))
+    loss = cr.sum(cr.square(cr.take(table, [0, 1, 2, 2, 1, 0], axis=0)))
+    for rule in ("sgd", "adagrad", "adagrad clipped"):
+        updates = STILL[rule]([table]).updates(loss)
+        assert TOUCHED not in simplify([loss], updates).journal.counts()
 
 
 def test_two_tables_each_with_rows_of_its_own() -> None:

@@ -6,6 +6,8 @@ leaves v as it is, a row that the batch does not touch need not be looked at.  W
 constant (the running mean of Adadelta or RMSProp), the row can be caught up with a power of the constant
 when it is next touched, or all of them when somebody looks: see :class:`CatchUp`.
 
+A table that is looked up more often than it has rows, such as one of characters, is updated as a whole.
+
 The proof takes for granted what training demands anyway: that rates and the state of untouched rows are
 finite.  Anything that it cannot prove stays dense.
 """
@@ -279,6 +281,8 @@ def visit_touched_rows(
         return catch_up and _unseen(group, late, readers, targets)
 
     for gradient, group in groups.items():
+        if sum(look.indices.size for look in looks[gradient] or []) > gradient.shape[0]:
+            continue  # a small table, most of which is touched
         with derived_from(gradient.origin, "simplified"):
             new = _of_group(group, looks[gradient] or [], waiting, may_wait)
         for old, update in new.items():

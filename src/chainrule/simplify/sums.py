@@ -19,7 +19,9 @@ def _norm(root: Node, g: Node) -> Node | None:
     looks = looks_of(g)
     if looks and key(looks[0].indices) == "first_places":  # each row once already
         return None
-    if looks is None or len(root.attributes["axis"]) != g.ndim or root.attributes["keepdims"]:
+    if looks is None or sum(look.indices.size for look in looks) > g.shape[0]:
+        return None
+    if len(root.attributes["axis"]) != g.ndim or root.attributes["keepdims"]:
         return None
     return ops.sum(ops.square(gathered(looks, g.shape[0])[0]))
 
