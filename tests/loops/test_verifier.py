@@ -73,6 +73,7 @@ fill = loops.loop(j, [loops.store(y, everything, half)])
 pushed = loops.store(weight, index.shift(at_t, 1), loops.load(weight, at_t))
 check = loops.check(loops.lt(loops.load(ids, at_i), 5))
 s = Local("s")
+EVEN = Axis("e", 15)
 short = Axis("short", 32, limit=plus((at_c, -32), constant=50))
 table, rows = buffer("table", 50 * 7, "variable"), buffer("rows", 50 * 6)
 
@@ -197,6 +198,20 @@ REFUSED: dict[str, tuple[str, str, Callable[[], Program]]] = {
         "nothing before",
         lambda: over(i, loops.store(out, at_i, loops.load(y, at_i))),
     ),
+    "every other element": (
+        "initialised",
+        "nothing before",
+        lambda: over(
+            None,
+            loops.loop(EVEN, [even_store()]),
+            loops.loop(n, [loops.store(weight, at_n, loops.load(y, at_n))]),
+        ),
+    ),
+    "rows without their last column": (
+        "initialised",
+        "all of this output",
+        lambda: over(i, loops.loop(j, [loops.store(out, everything, half, loops.lt(at_j, 4))])),
+    ),
     "half an output": ("initialised", "all of this output", lambda: over(i, loops.store(out, at_i, half))),
     "a sum into nothing": (
         "initialised",
@@ -233,6 +248,10 @@ REFUSED: dict[str, tuple[str, str, Callable[[], Program]]] = {
 
 def raw(op: str, *args: Scalar) -> Scalar:
     return scalar(op, args, args[0].dtype)
+
+
+def even_store() -> Statement:
+    return loops.store(y, index.scale(loops.axis(EVEN), 2), half)
 
 
 def shifted(by: int) -> Statement:

@@ -1,7 +1,7 @@
 """What a legal loop program is: a table of named rules, each a function that yields what breaks it.
 
-Accepted programs never miss a buffer, never race, never read what nobody wrote (as far as the extent of
-the writes shows) and never write where they must not, provided that the promises of ``within`` hold.
+Accepted programs never miss a buffer, never race, never read what nobody wrote (as far as offsets that
+do not depend on data show) and never write where they must not, if the promises of ``within`` hold.
 What cannot be proved is refused: say it with a ``where``, a ``limit`` or a ``within``.
 
 >>> from chainrule import loops
@@ -22,12 +22,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from ..errors import LoopError
 from . import scoping
 from .accesses import Access, Scopes
+from .coverage import MOST, Written, elements
 from .ir import (
     ROLES,
     Buffer,
@@ -226,57 +228,59 @@ def _races(kernel: Kernel, scopes: Scopes, buffer: Buffer, accesses: list[Access
 def initialised(v: Verified) -> Iterator[Fault]:
     """Scratch and outputs are read, or handed over, only where something before has written.
 
-    Of what was written the least and the greatest place count: gaps are not seen.  A load in a loop that
-    runs in order may read what a later statement of that loop stored at an earlier place, if the load is
-    guarded or the buffer has been begun before.
+    Gaps are seen wherever offsets depend on axes alone.  A load in a loop that runs in order may read
+    what a later statement of that loop stored at an earlier place, if the load is guarded or the buffer
+    has been begun before.
     """
-    extent: dict[Buffer, tuple[int, int]] = {}
+    written = Written()
     for step in v.program.steps:
         if isinstance(step, Call):
             for buffer in step.inputs:
-                if not _covers(extent, buffer, 0, buffer.size - 1):
+                if _needs_writing(buffer) and not written.covers(buffer, *_all(buffer)):
                     yield step, step.label, f"nothing has written all of {buffer.name}"
-            extent[step.output] = 0, step.output.size - 1
+            written.add(step.output, 0, step.output.size - 1)
             continue
         for access in v.scopes(step).accesses:
             low, high = v.reach(step, access)
-            if access.kind != "store" and low <= high:
-                known = extent
-                if access.guards or access.buffer in extent:
-                    known = _with_later(v, step, access, extent)
-                if not _covers(known, access.buffer, low, high):
-                    why = f"nothing before has written {access.buffer.name} from {low} to {high}"
+            if low > high or not _needs_writing(access.buffer):
+                continue
+            if access.kind != "store":
+                here = written
+                if access.guards or access.buffer in written:
+                    here = _with_later(v, step, access, written)
+                if not here.covers(access.buffer, low, high, elements(access, v.scopes(step))):
+                    why = f"nothing before has written all of {access.buffer.name} from {low} to {high}"
                     yield step, format_statement(access.statement), why
-            if access.writes and low <= high:
-                _extend(extent, access.buffer, low, high)
+            if access.writes:
+                written.add(access.buffer, low, high, elements(access, v.scopes(step)))
     for buffer in v.program.buffers():
-        if buffer.role == "output" and not _covers(extent, buffer, 0, buffer.size - 1):
+        if buffer.role == "output" and buffer.size and not written.covers(buffer, *_all(buffer)):
             yield None, buffer.name, "nothing writes all of this output"
 
 
-def _covers(extent: dict[Buffer, tuple[int, int]], buffer: Buffer, low: int, high: int) -> bool:
-    if buffer.role not in ("scratch", "output") or low > high:
-        return True
-    first, last = extent.get(buffer, (0, -1))
-    return first <= low and high <= last
+def _needs_writing(buffer: Buffer) -> bool:
+    return buffer.role in ("scratch", "output") and buffer.size > 0
 
 
-def _extend(extent: dict[Buffer, tuple[int, int]], buffer: Buffer, low: int, high: int) -> None:
-    first, last = extent.get(buffer, (low, high))
-    extent[buffer] = min(first, low), max(last, high)
+def _all(buffer: Buffer) -> tuple[int, int, np.ndarray[Any, Any] | None]:
+    return 0, buffer.size - 1, np.arange(buffer.size) if buffer.size <= MOST else None
 
 
-def _with_later(
-    v: Verified, kernel: Kernel, load: Access, extent: dict[Buffer, tuple[int, int]]
-) -> dict[Buffer, tuple[int, int]]:
+def _with_later(v: Verified, kernel: Kernel, load: Access, written: Written) -> Written:
     """What has been written, with the stores that follow in the ordered loops around a load."""
-    known = dict(extent)
     loops = {a.entered for a in load.around if a.kind == "ordered"}
-    for access in v.scopes(kernel).accesses:
-        shared = access.writes and access.buffer is load.buffer
-        if shared and access.position >= load.position and loops & {a.entered for a in access.around}:
-            _extend(known, access.buffer, *v.reach(kernel, access))
-    return known
+    later = [
+        access
+        for access in v.scopes(kernel).accesses
+        if access.writes and access.buffer is load.buffer and access.position >= load.position
+        if loops & {a.entered for a in access.around}
+    ]
+    if not later:
+        return written
+    more = written.copy()
+    for access in later:
+        more.add(access.buffer, *v.reach(kernel, access), elements(access, v.scopes(kernel)))
+    return more
 
 
 def checks_first(v: Verified) -> Iterator[Fault]:
