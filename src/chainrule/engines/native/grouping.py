@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Sequence
 
 from ...loops import index
-from ...loops.ir import Axis, Buffer, Loop, Reduce, statements
+from ...loops.ir import Axis, Buffer, Local, Loop, Reduce, statements
 from .accesses import FAILURE, Access, Touches, depends, may_meet, same_place
 from .units import FEW, Group, Unit
 
@@ -18,17 +18,18 @@ class Grouping:
     """Groups of units that stand in one body, found by merging two at a time.
 
     Groups are bits of a mask: ``before[g]`` are the groups that ``g`` must directly follow, ``above[g]``
-    all that must come before it.  A unit's group is found through ``home``.
+    all that must come before it.  A group is known by its first unit's number; ``parent`` leads there.
     """
 
     def __init__(self, units: Sequence[Unit], outer: frozenset[Axis], touches: Touches) -> None:
         self.outer, self.touches = outer, touches
-        self.group: list[Group | None] = []
-        self.home: list[int] = []
-        self.before: list[int] = []
-        self.above: list[int] = []
-        self.users: dict[Buffer, tuple[list[int], list[int]]] = {}
         self.units: list[Unit] = []
+        self.group: dict[int, Group] = {}
+        self.parent: list[int] = []
+        self.before: dict[int, int] = {}
+        self.above: dict[int, int] = {}
+        self.users: dict[Buffer, tuple[list[int], list[int]]] = {}
+        self.definer: dict[Local, int] = {}
         for unit in units:
             self._enter(unit)
 
@@ -36,101 +37,113 @@ class Grouping:
 
     def _enter(self, unit: Unit) -> None:
         """Add a unit after all others, then merge its group with those it shares data with."""
-        number, before = len(self.units), 0
-        flow, linked, shared = set[int](), set[int](), set[int]()
-        for buffer in unit.touch.accesses:
+        number, touch = len(self.units), unit.touch
+        linked = {self.definer[local] for local in touch.used if local in self.definer}
+        shared = set[int]()
+        for buffer in touch.accesses:
             readers, writers = self.users.setdefault(buffer, ([], []))
             linked.update(writers)
-            if buffer in unit.touch.written:
+            if buffer in touch.written:
                 linked.update(readers)
                 writers.append(number)
-            elif buffer.size > 1:
-                shared.update(readers)
-                readers.append(number)
             else:
+                if buffer.size > 1:
+                    shared.update(readers)
                 readers.append(number)
-        for other in range(number) if unit.touch.used else sorted(linked):
-            if depends(self.units[other].touch, unit.touch, self.outer):
-                before |= 1 << self.home[other]
-                flow.add(other)
+        self.definer.update(dict.fromkeys(touch.defined, number))
+        flow = [e for e in sorted(linked, reverse=True) if depends(self.units[e].touch, touch, self.outer)]
         self.units.append(unit)
-        self.group.append(Group.of(unit))
-        self.home.append(number)
-        self.before.append(before)
-        above = before
-        for g in _bits(before):
-            above |= self.above[g]
-        self.above.append(above)
+        self.parent.append(number)
+        self.group[number] = Group.of(unit)
+        before = above = 0
+        for g in {self._home(e) for e in flow}:
+            before |= 1 << g
+            above |= 1 << g | self.above[g]
+        self.before[number], self.above[number] = before, above
         if unit.axis is not None:
-            for other in sorted(flow, reverse=True):
-                self._join(other, number, True)
-            for other in sorted(shared - linked, reverse=True):
-                self._join(other, number, False)
+            self._join_any(flow, number, True)
+            self._join_any(sorted(shared - linked, reverse=True), number, False)
+
+    def _home(self, unit: int) -> int:
+        """The group of a unit."""
+        parent = self.parent
+        while parent[unit] != unit:
+            parent[unit] = unit = parent[parent[unit]]
+        return unit
+
+    def _join_any(self, others: Sequence[int], number: int, flow: bool) -> None:
+        tried = set[int]()
+        for other in others:
+            g, h = self._home(other), self._home(number)
+            if g != h and g not in tried and not self._join(g, h, flow):
+                tried.add(g)
 
     def join_small(self, small: float) -> None:
         """Give kernels that are not worth sharing to one thread, and merge all that one thread runs.
 
-        Two are merged wherever that makes nothing wait longer: a group may run in any of the *phases*
-        between the last that it depends on and the first that depends on it; threads meet after each.
+        Threads meet between *phases*.  What one thread runs in one phase becomes one kernel, and it is
+        put into as few phases as leave nothing waiting longer than it must.
         """
-        for group in self.group:
-            if group is not None and group.cost() < small:
+        for group in self.group.values():
+            if group.cost() < small:
                 for unit in group.units:
                     unit.keep_to_one_thread()
-        serial = [g for g, group in enumerate(self.group) if group is not None and group.first.serial]
-        soonest, latest = self._phases()
-        for place, h in enumerate(serial):
-            for g in serial[:place]:
-                if self.group[g] is None or max(soonest[g], soonest[h]) > min(latest[g], latest[h]):
-                    continue
-                self._join(g, h, True)
-                if self.group[h] is None:
-                    soonest, latest = self._phases()
-                    break
+        phases = self._phases()
+        first: dict[int, int] = {}
+        for g in [g for g, group in self.group.items() if group.first.serial]:
+            if not self._join(first.setdefault(phases[g], g), g, True):
+                first[phases[g]] = g
 
-    def _phases(self) -> tuple[dict[int, int], dict[int, int]]:
-        """The first and the last phase in which each group can run without there being more of them."""
+    def _phases(self) -> dict[int, int]:
+        """A phase for each group: as early as can be, or with other groups that one thread runs."""
         order = self._order()
+        before = {g: [(b, self._waits(b, g)) for b in _bits(self.before[g])] for g in order}
         soonest: dict[int, int] = {}
         for g in order:
-            soonest[g] = max((soonest[b] + self._waits(b, g) for b in _bits(self.before[g])), default=0)
+            soonest[g] = max([soonest[b] + wait for b, wait in before[g]], default=0)
         latest = dict.fromkeys(order, max(soonest.values(), default=0))
         for g in reversed(order):
-            for b in _bits(self.before[g]):
-                latest[b] = min(latest[b], latest[g] - self._waits(b, g))
-        return soonest, latest
+            for b, wait in before[g]:
+                latest[b] = min(latest[b], latest[g] - wait)
+        chosen: dict[int, int] = {}
+        taken = -1  # the last phase in which one thread has work of its own
+        for g in sorted(order, key=latest.__getitem__):  # what must come before comes before
+            chosen[g] = max([chosen[b] + wait for b, wait in before[g]], default=0)
+            if self.group[g].first.serial:
+                taken = chosen[g] = taken if taken >= chosen[g] else latest[g]
+        return chosen
 
     def _waits(self, g: int, h: int) -> int:
         """Whether threads must meet between two groups: one thread runs all that is serial."""
-        first, second = self.group[g], self.group[h]
-        assert first is not None
-        assert second is not None
-        return int(not (first.first.serial and second.first.serial) or _checked(first, second))
+        a, b = self.group[g], self.group[h]
+        return int(not (a.first.serial and b.first.serial) or _checked(a, b))
 
-    def _join(self, a: int, b: int, flow: bool) -> None:
-        g, h = self.home[a], self.home[b]
+    def _join(self, g: int, h: int, flow: bool) -> bool:
+        """Make two groups one, if they may be."""
         if g == h or self._between(g, h) or self._between(h, g):
-            return
-        first, second = self.group[g], self.group[h]
-        assert first is not None
-        assert second is not None
-        extent = self._common(first, second, flow)
+            return g == h
+        g, h = min(g, h), max(g, h)
+        extent = self._common(self.group[g], self.group[h], flow)
         if extent is None:
-            return
-        first.take(second, extent)
-        self.group[h] = None
-        self.home = [g if home == h else home for home in self.home]
-        both = (1 << g) | (1 << h)
-        self.before[g] = (self.before[g] | self.before[h]) & ~both
-        self.above[g] = above = (self.above[g] | self.above[h]) & ~both
-        for k in range(len(self.before)):
-            if k != g and self.before[k] & both:
-                self.before[k] = self.before[k] & ~(1 << h) | (1 << g)
-            if k != g and self.above[k] & both:
-                self.above[k] = self.above[k] & ~(1 << h) | (1 << g) | above
+            return False
+        self.group[g].take(self.group.pop(h), extent)
+        self.parent[h] = g
+        keep, gone = 1 << g, 1 << h
+        both = keep | gone
+        before, above = self.before, self.above
+        before[g] = (before[g] | before.pop(h)) & ~both
+        above[g] = ahead = (above[g] | above.pop(h)) & ~both
+        for k in self.group:
+            if above[k] & both and k != g:
+                above[k] = above[k] & ~gone | keep | ahead
+                if before[k] & gone:
+                    before[k] = before[k] & ~gone | keep
+        return True
 
     def _between(self, g: int, h: int) -> bool:
         """Whether something must run after ``g`` and before ``h``."""
+        if not self.above[h] >> g & 1:
+            return False
         return any(self.above[k] >> g & 1 for k in _bits(self.before[h] & ~(1 << g)))
 
     # ── whether two may be merged ─────────────────────────────────────────────────────────────────
@@ -204,24 +217,20 @@ class Grouping:
     def groups(self) -> list[Group]:
         """The groups in an order that respects what depends on what, the earliest unit's first."""
         position = {unit: k for k, unit in enumerate(self.units)}
-        found = []
-        for g in self._order():
-            group = self.group[g]
-            assert group is not None
+        found = [self.group[g] for g in self._order()]
+        for group in found:
             group.units.sort(key=position.__getitem__)
-            found.append(group)
         return found
 
     def _order(self) -> list[int]:
-        alive = [g for g, group in enumerate(self.group) if group is not None]
-        after: dict[int, list[int]] = {g: [] for g in alive}
+        after: dict[int, list[int]] = {g: [] for g in self.group}
         waiting = {}
-        for g in alive:
+        for g in self.group:
             before = _bits(self.before[g])
             waiting[g] = len(before)
             for k in before:
                 after[k].append(g)
-        ready = [g for g in alive if not waiting[g]]  # in ascending order: a heap
+        ready = sorted([g for g in self.group if not waiting[g]])
         order = []
         while ready:
             order.append(g := heapq.heappop(ready))
