@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.simplify import simplify
@@ -53,6 +55,24 @@ def test_the_backward_products_gather_and_add_windows(case) -> None:
         feed = {leaf: tame(rng, leaf.shape, leaf.dtype) for leaf in leaves_of(gradients)}
         for a, b in zip(values(gradients, feed), values(found.outputs, feed), strict=True):
             np.testing.assert_allclose(b, a, rtol=1e-12, atol=1e-13)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    batch=st.integers(1, 3), channels=st.integers(1, 3), filters=st.integers(1, 3), width=st.integers(1, 4),
+    stride=st.integers(1, 3), dilation=st.integers(1, 3), padding=st.integers(0, 2), extra=st.integers(0, 9),
+    flip=st.booleans(),
+)  # fmt: skip
+def test_any_convolution(batch, channels, filters, width, stride, dilation, padding, extra, flip) -> None:
+    time = (width - 1) * dilation + 1 + extra
+    x = cr.placeholder((batch, time, channels), "float64", name="x")
+    weight = cr.placeholder((width, channels, filters), "float64", name="weight")
+    out = cr.conv1d(x, weight, stride=stride, dilation=dilation, padding=padding)
+    out = cr.min(out, axis=1) if flip else cr.max_over_time(cr.relu(out), axis=1)
+    gradients = cr.gradients(cr.sum(cr.sin(out)), [x, weight])
+    feed = {leaf: tame(np.random.default_rng(1), leaf.shape, leaf.dtype) for leaf in leaves_of(gradients)}
+    for a, b in zip(values(gradients, feed), values(simplify(gradients).outputs, feed), strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-11, atol=1e-12)
 
 
 def test_windows_of_one_word_are_the_words() -> None:

@@ -255,6 +255,11 @@ def _visiting(
     return new
 
 
+_STEP = "x ± (added rows), times rates: added to those rows of x"
+_TOUCHED = "only the rows that a batch touches are updated"
+_WAITS = "rows that no batch touches wait, and are caught up when one does"
+
+
 def visit_touched_rows(
     outputs: Sequence[Node], updates: Updates, journal: Journal, *, catch_up: bool
 ) -> tuple[dict[Variable, Node], dict[Variable, Node]]:
@@ -287,9 +292,8 @@ def visit_touched_rows(
             new = _of_group(group, looks[gradient] or [], waiting, may_wait)
         for old, update in new.items():
             if old in updates:
-                journal.record(
-                    "only the rows that a batch touches are updated", "sparsity", updates[old], update
-                )
+                how = _STEP if key(update) == "add_rows" else _WAITS if old in waiting.flush else _TOUCHED
+                journal.record(how, "sparsity", updates[old], update)
         changed.update(new)
     return changed | waiting.updates, waiting.flush
 
