@@ -45,10 +45,14 @@ class _Panel:
 
 @dataclass(frozen=True, slots=True)
 class _Tile:
-    """Where a tile lies, as values of the text."""
+    """Where a tile lies, as values of the text: its panel and the number of the copy that this needs, its
+    first column, its rows and its outer places."""
 
     panel: str
-    rows: str
+    key: str
+    column: str
+    first: str
+    stop: str
     outer: Sequence[str]
 
 
@@ -144,15 +148,15 @@ class _Walk:
         self.reserve(panels)
         some = w.get("icmp slt i64 %lo, %hi")
         with w.when(some), w.loop("%hi", "%lo") as number:
-            tile, key = self.decode(number)
+            tile = self.decode(number)
             if len(panels) == 1:
-                self.tile(panels[0], tile, key)
+                self.tile(panels[0], tile)
             else:
                 narrow = w.get(f"icmp eq i64 {tile.panel}, {grid.panels - 1}")
                 with w.when(w.get(f"xor i1 {narrow}, true")):
-                    self.tile(panels[0], tile, key)
+                    self.tile(panels[0], tile)
                 with w.when(narrow):
-                    self.tile(panels[1], tile, key)
+                    self.tile(panels[1], tile)
         return w.end()
 
     def reserve(self, panels: Sequence[_Panel]) -> None:
@@ -190,8 +194,8 @@ class _Walk:
         for number, pointer in enumerate(inside):
             w.do(f"store ptr {pointer}, ptr {w.pointer(name, number, 'ptr')}, align 8")
 
-    def decode(self, number: str) -> tuple[_Tile, str]:
-        """The place of a tile, and the number of the panel's copy that it needs."""
+    def decode(self, number: str) -> _Tile:
+        """Where the tile of this number lies."""
         w, grid, form = self.w, self.grid, self.form
         outer = [(f"o{i}", axis.extent) for i, axis in enumerate(form.outer)]
         panels, rows = ("panel", grid.panels), ("rows", grid.row_tiles)
@@ -209,33 +213,31 @@ class _Walk:
                 continue
             found[name] = w.get(f"urem i64 {rest}, {extent}")
             rest = w.get(f"udiv i64 {rest}, {extent}")
-        return _Tile(found["panel"], found["rows"], [found[name] for name, _ in outer]), key
+        column, first = w.mul(found["panel"], grid.columns), w.mul(found["rows"], grid.tile_rows)
+        stop = w.least(w.add(first, str(grid.tile_rows)), form.m.extent)
+        return _Tile(found["panel"], key, column, first, stop, [found[name] for name, _ in outer])
 
-    def start(self, operand: Operand, outer: Sequence[str], *more: str) -> str:
+    def start(self, operand: Operand, tile: _Tile, *more: str) -> str:
         """The pointer to an operand's first element in a tile."""
-        return self.address(self.pointers[operand.buffer], operand.constant, operand.outer, outer, *more)
+        return self.address(self.pointers[operand.buffer], operand.constant, operand.outer, tile, *more)
 
-    def address(
-        self, base: str, constant: int, coefficients: Sequence[int], outer: Sequence[str], *more: str
-    ) -> str:
+    def address(self, base: str, constant: int, strides: Sequence[int], tile: _Tile, *more: str) -> str:
+        """A pointer into a buffer, from the strides of the outer places and what else is to be added."""
         w = self.w
-        terms = [w.mul(place, c) for place, c in zip(outer, coefficients, strict=True)]
+        terms = [w.mul(place, stride) for place, stride in zip(tile.outer, strides, strict=True)]
         return w.pointer(w.pointer(base, constant), w.add(*terms, *more))
 
-    def tile(self, panel: _Panel, tile: _Tile, key: str) -> None:
+    def tile(self, panel: _Panel, tile: _Tile) -> None:
         """One tile: its panel, then turn by turn and block by block."""
         w, grid, form = self.w, self.grid, self.form
-        column = w.mul(tile.panel, grid.columns)
-        for number, place in enumerate([column, "0", *tile.outer]):
+        for number, place in enumerate([tile.column, "0", *tile.outer]):
             w.do(f"store i64 {place}, ptr {w.pointer('%places', number, 'i64')}, align 8")
-        a = self.start(form.a, tile.outer)
-        b = self.start(form.b, tile.outer, w.mul(column, form.b.line))
-        first = w.mul(tile.rows, grid.tile_rows)
-        stop = w.least(w.add(first, str(grid.tile_rows)), form.m.extent)
+        a = self.start(form.a, tile)
+        b = self.start(form.b, tile, w.mul(tile.column, form.b.line))
         if self.turns == 1:
             if panel.packed:
-                self.copy_once(panel, b, key)
-            self.blocks(panel, tile, column, (first, stop), (a, b), str(grid.depth), "0")
+                self.copy_once(panel, b, tile.key)
+            self.blocks(panel, tile, (a, b), str(grid.depth), "0")
             return
         with w.loop(str(self.turns)) as turn:
             block, rest = w.get(f"urem i64 {turn}, {grid.blocks}"), w.get(f"udiv i64 {turn}, {grid.blocks}")
@@ -250,7 +252,7 @@ class _Walk:
             starts = w.pointer(a, w.add(*along_a)), w.pointer(b, w.add(*along_b))
             if panel.packed:
                 w.do(f"call void @{panel.copy}(ptr {starts[1]}, ptr %packed, i64 {depth})")
-            self.blocks(panel, tile, column, (first, stop), starts, depth, turn)
+            self.blocks(panel, tile, starts, depth, turn)
 
     def copy_once(self, panel: _Panel, b: str, key: str) -> None:
         """Copy a panel, unless the tile before has left it here."""
@@ -260,18 +262,13 @@ class _Walk:
             w.do(f"call void @{panel.copy}(ptr {b}, ptr %packed, i64 {self.grid.depth})")
             w.do(f"store i64 {key}, ptr %held, align 8")
 
-    def blocks(
-        self, panel: _Panel, tile: _Tile, column: str, rows: tuple[str, str], starts: tuple[str, str],
-        depth: str, turn: str,
-    ) -> None:  # fmt: skip
+    def blocks(self, panel: _Panel, tile: _Tile, starts: tuple[str, str], depth: str, turn: str) -> None:
         """The blocks of a tile.  The last one begins early enough to be whole, and uses its new rows only."""
         w, grid, form = self.w, self.grid, self.form
-        first, stop = rows
-        count = w.get(
-            f"sdiv i64 {w.add(w.get(f'sub nsw i64 {stop}, {first}'), str(grid.rows - 1))}, {grid.rows}"
-        )
+        more = w.get(f"sub nsw i64 {tile.stop}, {tile.first}")
+        count = w.get(f"sdiv i64 {w.add(more, str(grid.rows - 1))}, {grid.rows}")
         with w.loop(count) as i:
-            new = w.add(first, w.mul(i, grid.rows))
+            new = w.add(tile.first, w.mul(i, grid.rows))
             fits = form.m.extent % grid.rows == 0
             row = new if fits else w.least(new, form.m.extent - grid.rows)
             a = w.pointer(starts[0], w.mul(row, form.a.line))
@@ -279,16 +276,16 @@ class _Walk:
             block = w.pointer("%blocks", w.mul(i, grid.rows * grid.columns)) if self.turns > 1 else "%blocks"
             to, to_row = block, str(grid.columns)
             if panel.direct:
-                to, to_row, new_only = self.destination(tile, column, row, new, block, fits)
+                to, to_row, new_only = self.destination(tile, row, new, block, fits)
             first_turn = w.get(f"icmp eq i64 {turn}, 0") if self.turns > 1 else "true"
-            asked = [*self.ahead(tile, column, row), *self.next_copy(starts[1], i)]
+            asked = [*self.ahead(tile, row), *self.next_copy(starts[1], i)]
             ahead = "".join([f", ptr {p}" for p in asked])
             sizes = f"i64 {depth}, i64 {panel.b_row}, i64 {to_row}, i1 {first_turn}"
             w.do(f"call void @{panel.sums}(ptr {a}, ptr {b}, ptr {to}, {sizes}{ahead})")
             if not panel.direct:
-                self.finish(panel, turn, block, (row, new, stop), [])
+                self.finish(panel, turn, block, (row, new, tile.stop), [])
             elif not fits:
-                self.finish(panel, turn, block, (row, new, stop), [w.get(f"xor i1 {new_only}, true")])
+                self.finish(panel, turn, block, (row, new, tile.stop), [w.get(f"xor i1 {new_only}, true")])
 
     def finish(
         self, panel: _Panel, turn: str, block: str, rows: tuple[str, str, str], conditions: list[str]
@@ -302,31 +299,29 @@ class _Walk:
                 inside.enter_context(w.when(condition))
             self.use(panel, block, *rows)
 
-    def destination(
-        self, tile: _Tile, column: str, row: str, new: str, block: str, fits: bool
-    ) -> tuple[str, str, str]:
+    def destination(self, tile: _Tile, row: str, new: str, block: str, fits: bool) -> tuple[str, str, str]:
         """Where a block's sums go when they are stored as they are, and whether all of its rows are new."""
         w, store = self.w, plain_store(self.form)
         assert store is not None, "only a plain store has a destination"
         place = strides(self.form, store.offset)
         assert place is not None, "a plain store has an affine offset"
         constant, outer, along, _ = place
-        to = self.address(self.pointers[store.buffer], constant, outer, tile.outer, w.mul(row, along), column)
+        to = self.address(self.pointers[store.buffer], constant, outer, tile, w.mul(row, along), tile.column)
         if fits:
             return to, str(along), "true"
         whole = w.get(f"icmp eq i64 {row}, {new}")
         to = w.get(f"select i1 {whole}, ptr {to}, ptr {block}")
         return to, w.get(f"select i1 {whole}, i64 {along}, i64 {self.grid.columns}"), whole
 
-    def ahead(self, tile: _Tile, column: str, row: str) -> list[str]:
+    def ahead(self, tile: _Tile, row: str) -> list[str]:
         """Where the lines begin that the statements behind this block's sums will use."""
         pointers = []
         for buffer, offset in self.asked:
             place = strides(self.form, offset)
             assert place is not None, "streams have affine offsets"
             constant, outer, along, _ = place
-            base, more = self.pointers[buffer], (self.w.mul(row, along), column)
-            pointers.append(self.address(base, constant, outer, tile.outer, *more))
+            base, more = self.pointers[buffer], (self.w.mul(row, along), tile.column)
+            pointers.append(self.address(base, constant, outer, tile, *more))
         return pointers
 
     def next_copy(self, b: str, block: str) -> list[str]:
