@@ -24,6 +24,8 @@ GATHERED = 1.5
 """Cost of one lane that has to be fetched on its own, in vector instructions."""
 CHAINS = 8
 """Running sums needed to keep the multipliers busy: two a cycle, four cycles each."""
+LEAST_GAIN = 0.25
+"""The part of a body that must gain from a tile of rows."""
 LONGEST_TILE = 16
 NEAR = 32 << 10
 """Bytes that stay in the cache next to the core; from further away a vector takes a cycle and a half."""
@@ -58,7 +60,10 @@ class Planner:
         sums = self._sums(body, [])
         for reduction, loops in sums:
             self._assign_rows(reduction, loops)
-        for loop in {id(j): j for js in self.plan.tiled.values() for j in js}.values():
+        for loop in dict.fromkeys(j for js in self.plan.tiled.values() for j in js):
+            if not self._pays(loop):
+                self.plan.tiled = {r: [j for j in js if j is not loop] for r, js in self.plan.tiled.items()}
+        for loop in dict.fromkeys(j for js in self.plan.tiled.values() for j in js):
             self.plan.rows[loop] = self._count_rows(loop, sums)
         for reduction, loops in sums:
             self._count_vectors(reduction, loops)
@@ -127,6 +132,34 @@ class Planner:
                 self.plan.lanes[statement] = width
             return min(vector, serial)
         return self.cost(statement, current, None, 1)
+
+    def _along(self, reduction: Reduce, width: int) -> float:
+        """The cost of a reduction whose last axis is the lanes."""
+        axis = reduction.axes[-1]
+        outer = prod(a.extent for a in reduction.axes[:-1])
+        each = self._units(roots(reduction), axis, axis, width)
+        return outer * self._blocks(axis.extent, width) * each + 6 * len(reduction.parts)
+
+    def _planned(self, statement: Statement, current: Axis) -> float:
+        """The cost of one place of ``current``, with the lanes as chosen."""
+        width = self.plan.lanes.get(statement) if isinstance(statement, Loop | Reduce) else None
+        if isinstance(statement, Loop):
+            if width is not None:
+                return self._as_lanes(statement, width)
+            return statement.axis.extent * (1 + sum(self._planned(s, statement.axis) for s in statement.body))
+        if isinstance(statement, Reduce) and width is not None:
+            return self._along(statement, width)
+        return self.cost(statement, current, None, 1)
+
+    def _pays(self, loop: Loop) -> bool:
+        """Whether enough of a body gains from a tile of rows: all of it is written out twice."""
+        gaining = whole = 0.0
+        for statement in loop.body:
+            cost = self._planned(statement, loop.axis)
+            inner = statements(statement.body) if isinstance(statement, Loop) else [statement]
+            gains = any(isinstance(s, Reduce) and loop in self.plan.tiled.get(s, ()) for s in inner)
+            whole, gaining = whole + cost, gaining + (cost if gains else 0.0)
+        return gaining > LEAST_GAIN * whole
 
     def _blocks(self, extent: int, width: int) -> float:
         """Vectors along an axis; where they have no masks, the rest takes halves, quarters, …, of one."""
@@ -294,6 +327,9 @@ class Planner:
         tiled = self.plan.tiled.get(reduction, [])
         rows = prod(self.plan.rows[loop] for loop in tiled)
         vectors = max(1, self._best_vectors(rows, reduction, around)[0])
+        if not tiled:  # nothing is loaded less often for it
+            products = all(part.kind == "sum" and part.value.op == "mul" for part in reduction.parts)
+            vectors = min(vectors, 8 if products else 2)
         known = self.plan.vectors.get(lane_loop)
         self.plan.vectors[lane_loop] = vectors if known is None else min(known, vectors)
 
