@@ -89,6 +89,15 @@ def test_constants_in_rounding_rules_stay_within_range() -> None:
         assert not simplify([node], groups=["rounding"]).journal.firings
 
 
+def test_the_least_integer_is_its_own_negative() -> None:
+    i = cr.placeholder((3,), "int64", name="i")
+    least = np.int64(np.iinfo(np.int64).min)
+    before = (-i) * least
+    feed = {i: np.array([-3, 0, 5])}
+    a, b = values([before, *simplify([before]).outputs], feed)
+    np.testing.assert_array_equal(a, b)
+
+
 def test_a_product_that_is_read_both_ways_is_computed_once() -> None:
     product = X @ Y.T
     found = simplify([product, product.T])

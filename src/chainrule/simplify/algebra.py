@@ -44,7 +44,8 @@ def _reciprocal(c: Node) -> Node:
 
 
 def _opposite(c: Node) -> Node:
-    return constant(-number(c), c.dtype)
+    with np.errstate(over="ignore"):  # the least integer is its own negative
+        return constant(-number(c), c.dtype)
 
 
 def _signed(found: Node) -> bool:
