@@ -49,10 +49,12 @@ class Copy:
         w, lanes, width = self.w, self.grid.lanes, self.grid.columns
         source, to = w.pointer("%b", k), w.pointer("%to", w.mul(k, width))
         whole = self.columns // lanes
-        for j in range(whole):
-            rows = [w.load(source, (j * lanes + i) * self.across) for i in range(lanes)]
+        with w.loop(str(whole)) as group:  # a loop: a square is a long text
+            first = w.pointer(source, w.mul(group, lanes * self.across))
+            rows = [w.load(first, i * self.across) for i in range(lanes)]
+            place = w.pointer(to, w.mul(group, lanes))
             for i, row in enumerate(transposed(w, rows)):
-                w.store(row, to, i * width + j * lanes)
+                w.store(row, place, i * width)
         for i in range(lanes):
             for column in range(whole * lanes, self.columns):
                 x = w.load(source, column * self.across + i, wide=False)

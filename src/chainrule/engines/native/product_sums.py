@@ -10,6 +10,7 @@ for the lines of memory that the statements behind the sums are about to use.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from .product_form import Form
 from .product_grid import UNROLLED
@@ -36,19 +37,15 @@ class Sums:
 
     def text(self, name: str) -> str:
         self.w = w = begun(self.form, name, self.fetches)
-        state, done = ["%a", "%b", *["zeroinitializer"] * len(self.places)], 0
-        if self.fetches:
-            done = self.form.grid.stretch * self.rows
-            turns = self.form.grid.stretch // UNROLLED
-            state = self.asking(turns, state)
+        state = ["%a", "%b", *["zeroinitializer"] * len(self.places)]
         grid = self.form.grid
         if self.form.runs[-1] % grid.blocks == 0:  # all blocks are as deep
-            turns, rest = divmod(grid.depth - done, UNROLLED)
-            state = self.run(str(turns), UNROLLED, state, sure=True)
-            state = self.run(str(rest), 1, state, sure=True)
+            turns, rest = divmod(grid.depth, UNROLLED)
+            whole = self.asking if self.fetches else partial(self.run, unrolled=UNROLLED, sure=True)
+            state = self.run(str(rest), whole(str(turns), state), unrolled=1, sure=True)
         else:
-            state = self.run(w.get(f"udiv i64 %depth, {UNROLLED}"), UNROLLED, state)
-            state = self.run(w.get(f"urem i64 %depth, {UNROLLED}"), 1, state)
+            state = self.run(w.get(f"udiv i64 %depth, {UNROLLED}"), state, unrolled=UNROLLED)
+            state = self.run(w.get(f"urem i64 %depth, {UNROLLED}"), state, unrolled=1)
         for i in range(self.rows):
             row = w.pointer("%c", w.mul("%c_row", i))
             for j in range(self.vectors):
@@ -64,16 +61,19 @@ class Sums:
         kinds = ["ptr", "ptr", *[self.w.vector] * len(self.places)]
         return list(zip(kinds, state, strict=True))
 
-    def asking(self, turns: int, state: list[str]) -> list[str]:
-        """The first part of the sum: a stretch for each row, whose lines are asked for before it."""
+    def asking(self, turns: str, state: list[str]) -> list[str]:
+        """All turns, in stretches: before each of them the lines of one row are asked for."""
+        w, length = self.w, self.form.grid.stretch // UNROLLED
 
-        def stretch_of(row: str, now: list[str]) -> list[str]:
-            ask(self.w, row, self.fetches, self.vectors * self.lanes * self.w.size)
-            return self.run(str(turns), UNROLLED, now, sure=True)
+        def stretch(number: str, now: list[str]) -> list[str]:
+            row = w.least(number, self.rows - 1)
+            ask(w, row, self.fetches, self.vectors * self.lanes * w.size)
+            left = w.get(f"sub nsw i64 {turns}, {w.mul(number, length)}")
+            return self.run(w.least(left, length), now, unrolled=UNROLLED, sure=True)
 
-        return self.w.repeat(str(self.rows), self.carried(state), stretch_of, sure=True)
+        return w.repeat(str(-(-int(turns) // length)), self.carried(state), stretch, sure=True)
 
-    def run(self, turns: str, unrolled: int, state: list[str], sure: bool = False) -> list[str]:
+    def run(self, turns: str, state: list[str], unrolled: int, sure: bool = False) -> list[str]:
         """``turns`` turns of ``unrolled`` k each."""
 
         def turn(_: str, now: list[str]) -> list[str]:
