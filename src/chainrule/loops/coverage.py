@@ -2,12 +2,13 @@
 
 An access whose offset depends on axes alone is followed to every place, up to ``MOST`` of them.  Of the
 others only the range is known: as a store it counts as writing all of its range, as a load it is asked
-only whether its range lies between the first and the last element written.
+only whether its range lies between the first and the last element written, or, if something that follows
+in a loop that runs in order stores what it reads, whether it is guarded or the buffer has been begun.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
@@ -31,13 +32,6 @@ class Written:
     def __contains__(self, buffer: Buffer) -> bool:
         return buffer in self.ranges
 
-    def copy(self) -> Written:
-        """The same, to be added to."""
-        twin = Written()
-        twin.ranges = dict(self.ranges)
-        twin.marks = {buffer: marks.copy() for buffer, marks in self.marks.items()}
-        return twin
-
     def add(self, buffer: Buffer, low: int, high: int, exact: NDArray[np.int64] | None = None) -> None:
         """Elements ``exact``, or all from ``low`` to ``high``, are written now."""
         first, last = self.ranges.get(buffer, (low, high))
@@ -56,14 +50,25 @@ class Written:
 
 def elements(access: Access, scopes: Scopes) -> NDArray[np.int64] | None:
     """The offsets of an access at all its places; None where they depend on more than a few axes."""
+    found = moments(access, (), scopes)
+    return None if found is None else found[0]
+
+
+def moments(
+    access: Access, order: Sequence[Axis], scopes: Scopes
+) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """The offsets of an access, and for each the number of its place along the axes of ``order``."""
     needed = [access.offset, *access.guards]
-    axes = [a.axis for a in access.around if _uses(needed, a.axis, scopes)]
+    axes = [a.axis for a in access.around if a.axis in order or _uses(needed, a.axis, scopes)]
     limits = [axis.limit for axis in axes if axis.limit is not None]
     axes += [a.axis for a in access.around if a.axis not in axes and _uses(limits, a.axis, scopes)]
     if prod(axis.extent for axis in axes) > MOST:
         return None
     grid = dict(zip(axes, np.ix_(*[np.arange(axis.extent) for axis in axes]), strict=True))
     shape = tuple([axis.extent for axis in axes])
+    time: Any = 0
+    for axis in order:
+        time = time * axis.extent + grid[axis]
     try:
         happens = np.ones(shape, np.bool_)
         for axis in axes:
@@ -74,7 +79,25 @@ def elements(access: Access, scopes: Scopes) -> NDArray[np.int64] | None:
         offsets = np.broadcast_to(_evaluated(access.offset, grid, scopes), shape)
     except _Unknown:
         return None
-    return offsets[happens & (offsets >= 0) & (offsets < access.buffer.size)]
+    happens &= (offsets >= 0) & (offsets < access.buffer.size)
+    return offsets[happens], np.broadcast_to(time, shape)[happens]
+
+
+def stored_in_time(load: Access, later: Sequence[Access], written: Written, scopes: Scopes) -> bool:
+    """Whether a load in a loop that runs in order finds what was written before, or what statements
+    that follow it in the loop stored at an earlier place."""
+    order = [a for a in load.around if a.kind == "ordered" and all(a in store.around for store in later)]
+    axes = [a.axis for a in order]
+    found = [moments(access, axes, scopes) for access in (load, *later)]
+    known = [moment for moment in found if moment is not None]
+    marks = written.marks.get(load.buffer, np.zeros(load.buffer.size, np.bool_))
+    if load.buffer.size > MOST or len(known) < len(found):
+        return bool(load.guards) or load.buffer in written
+    first = np.where(marks, -1, np.iinfo(np.int64).max)
+    for offsets, times in known[1:]:
+        np.minimum.at(first, offsets, times)
+    offsets, times = known[0]
+    return bool((first[offsets] < times).all())
 
 
 def _uses(values: list[Scalar], axis: Axis, scopes: Scopes) -> bool:

@@ -29,7 +29,7 @@ import numpy as np
 from ..errors import LoopError
 from . import scoping
 from .accesses import Access, Scopes
-from .coverage import MOST, Written, elements
+from .coverage import MOST, Written, elements, stored_in_time
 from .ir import (
     ROLES,
     Buffer,
@@ -229,8 +229,7 @@ def initialised(v: Verified) -> Iterator[Fault]:
     """Scratch and outputs are read, or handed over, only where something before has written.
 
     Gaps are seen wherever offsets depend on axes alone.  A load in a loop that runs in order may read
-    what a later statement of that loop stored at an earlier place, if the load is guarded or the buffer
-    has been begun before.
+    what a later statement of that loop stored at an earlier place.
     """
     written = Written()
     for step in v.program.steps:
@@ -244,13 +243,9 @@ def initialised(v: Verified) -> Iterator[Fault]:
             low, high = v.reach(step, access)
             if low > high or not _needs_writing(access.buffer):
                 continue
-            if access.kind != "store":
-                here = written
-                if access.guards or access.buffer in written:
-                    here = _with_later(v, step, access, written)
-                if not here.covers(access.buffer, low, high, elements(access, v.scopes(step))):
-                    why = f"nothing before has written all of {access.buffer.name} from {low} to {high}"
-                    yield step, format_statement(access.statement), why
+            if access.kind != "store" and not _finds(v, step, access, written):
+                why = f"nothing before has written all of {access.buffer.name} from {low} to {high}"
+                yield step, format_statement(access.statement), why
             if access.writes:
                 written.add(access.buffer, low, high, elements(access, v.scopes(step)))
     for buffer in v.program.buffers():
@@ -266,21 +261,19 @@ def _all(buffer: Buffer) -> tuple[int, int, np.ndarray[Any, Any] | None]:
     return 0, buffer.size - 1, np.arange(buffer.size) if buffer.size <= MOST else None
 
 
-def _with_later(v: Verified, kernel: Kernel, load: Access, written: Written) -> Written:
-    """What has been written, with the stores that follow in the ordered loops around a load."""
+def _finds(v: Verified, kernel: Kernel, load: Access, written: Written) -> bool:
+    """Whether all that a load reads has been written, by then."""
+    scopes = v.scopes(kernel)
+    if written.covers(load.buffer, *v.reach(kernel, load), elements(load, scopes)):
+        return True
     loops = {a.entered for a in load.around if a.kind == "ordered"}
     later = [
         access
-        for access in v.scopes(kernel).accesses
+        for access in scopes.accesses
         if access.writes and access.buffer is load.buffer and access.position >= load.position
         if loops & {a.entered for a in access.around}
     ]
-    if not later:
-        return written
-    more = written.copy()
-    for access in later:
-        more.add(access.buffer, *v.reach(kernel, access), elements(access, v.scopes(kernel)))
-    return more
+    return bool(later) and stored_in_time(load, later, written, scopes)
 
 
 def checks_first(v: Verified) -> Iterator[Fault]:
