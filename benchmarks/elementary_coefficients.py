@@ -50,7 +50,7 @@ def problems() -> list[Problem]:
     log1p = (lambda f: (mp.log1p(f) - f) / f**2, low, high, lambda f: f**2 / mp.log1p(f))
     return [
         Problem("EXP", 5, *exp), Problem("EXP_64", 10, *exp, np.float64, 53),
-        Problem("EXPM1", 4, *expm1), Problem("EXPM1_64", 10, *expm1, np.float64, 53),
+        Problem("EXPM1", 5, *expm1), Problem("EXPM1_64", 10, *expm1, np.float64, 53),
         Problem("LOG1P", 7, *log1p), Problem("LOG1P_64", 19, *log1p, np.float64, 53),
         Problem("EXP2", 5, lambda r: (2**r - 1) / r, -one / 2, one / 2, lambda r: r * 2**-r),
         Problem("LOG2", 11, lambda f: mp.log1p(f) / f / mp.log(2), low, high,
