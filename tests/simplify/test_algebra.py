@@ -45,7 +45,8 @@ def test_both_sides_are_worth_the_same(group: str, row: Row, dtype: str) -> None
 
 def test_every_rule_has_a_row() -> None:
     rules = [
-        *algebra.EXACT, *algebra.SIGNED_ZEROS, *algebra.ROUNDING, *algebra.PRODUCTS, *algebra.FOLDING,
+        *algebra.EXACT, *algebra.SIGNED_ZEROS, *algebra.ROUNDING, *algebra.PRODUCTS,
+        *algebra.QUOTIENTS, *algebra.FOLDING,
         *movement.MOVEMENT,
     ]  # fmt: skip
     assert {rule.name for rule in rules} == {row.rule for _, row in ROWS}

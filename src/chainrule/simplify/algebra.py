@@ -52,6 +52,11 @@ def _signed(found: Node) -> bool:
     return found.dtype.kind in "if"
 
 
+def _far_fewer(x: Node, than: Node) -> bool:
+    """Whether an operand has few elements, each of which is read again and again."""
+    return 8 * x.size <= than.size
+
+
 _SIGNED_NUMBER = a_constant(lambda found: number(found) is not None and _signed(found), "c")
 _NEG_X, _NEG_Y = pattern("negative", "x"), pattern("negative", "y")
 
@@ -84,9 +89,31 @@ EXACT: list[Rule] = [
         pattern("negative", pattern("multiply", "x", _SIGNED_NUMBER)),
         lambda x, c: x * _opposite(c),
     ),
-    exact("(-x) * y = -(x * y)", pattern("multiply", _NEG_X, "y"), lambda x, y: -(x * y)),
-    exact("(-x) / y = -(x / y)", pattern("divide", _NEG_X, "y"), lambda x, y: -(x / y)),
-    exact("x / (-y) = -(x / y)", pattern("divide", "x", _NEG_Y), lambda x, y: -(x / y)),
+    exact(
+        "(-x) * y = -(x * y)",
+        pattern("multiply", _NEG_X, "y"),
+        lambda root, x, y: None if _far_fewer(x, root) else -(x * y),
+    ),
+    exact(
+        "(-x) / y = -(x / y)",
+        pattern("divide", _NEG_X, "y"),
+        lambda root, x, y: None if _far_fewer(x, root) else -(x / y),
+    ),
+    exact(
+        "x / (-y) = -(x / y)",
+        pattern("divide", "x", _NEG_Y),
+        lambda root, x, y: None if _far_fewer(y, root) else -(x / y),
+    ),
+    exact(
+        "-(x * y) = x * (-y), y of few elements",
+        pattern("negative", pattern("multiply", "x", "y")),
+        lambda root, x, y: x * -y if _far_fewer(y, root) else None,
+    ),
+    exact(
+        "-(x / y) = x / (-y), y of few elements",
+        pattern("negative", pattern("divide", "x", "y")),
+        lambda root, x, y: x / -y if _far_fewer(y, root) else None,
+    ),
     exact("(-x)² = x²", pattern("square", _NEG_X), lambda x: ops.square(x)),
     exact("|x|² = x²", pattern("square", pattern("abs", "x")), lambda x: ops.square(x)),
     exact("|-x| = |x|", pattern("abs", _NEG_X), lambda x: abs(x)),
@@ -225,6 +252,16 @@ ROUNDING: list[Rule] = [
         for name, outer, inner, how, factor in _CONSTANTS
     ],
     rounding("x ** n = x * x * …", pattern("pow", "x", NUMBER), _small_power),
+]
+
+
+def _by_reciprocal(root: Node, x: Node, y: Node) -> Node | None:
+    return x * ops.reciprocal(y) if _far_fewer(y, root) and x.size == root.size else None
+
+
+#: Once formulas that contain quotients have been recognised.
+QUOTIENTS: list[Rule] = [
+    rounding("x / y = x * (1 / y), y of few elements", pattern("divide", "x", "y"), _by_reciprocal)
 ]
 
 

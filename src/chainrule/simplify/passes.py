@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..graph import Node, Variable
 from ..ops import expand
 from ..rewrite import Journal, RuleSet, rewrite
-from .algebra import EXACT, FOLDING, PRODUCTS, ROUNDING, SIGNED_ZEROS
+from .algebra import EXACT, FOLDING, PRODUCTS, QUOTIENTS, ROUNDING, SIGNED_ZEROS
 from .language import GRAPH, show
 from .movement import MOVEMENT
 from .pooling import PLAIN_PRODUCTS, POOLING
@@ -27,7 +27,7 @@ RULES = [
 ]  # fmt: skip
 #: Those that must wait until every other has fired.
 LAST_RULES = [
-    *FOLDING, *EXACT, *SIGNED_ZEROS, *MOVEMENT, *ALONE, *PRODUCTS, *PLAIN_PRODUCTS, *ROW_PRODUCTS,
+    *FOLDING, *EXACT, *SIGNED_ZEROS, *MOVEMENT, *ALONE, *QUOTIENTS, *PRODUCTS, *PLAIN_PRODUCTS, *ROW_PRODUCTS,
     *SPARSE_SUMS, *ONE_FORM,
 ]  # fmt: skip
 
