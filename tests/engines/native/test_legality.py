@@ -11,12 +11,15 @@ from hypothesis import given, settings
 
 import chainrule as cr
 from chainrule.engines.native import products
+from chainrule.engines.native.aside import set_aside
 from chainrule.engines.native.fuse import fuse
+from chainrule.engines.native.guard import guarded
 from chainrule.engines.native.in_place import in_place
 from chainrule.engines.native.lowering import lower
 from chainrule.engines.native.phases import schedule
+from chainrule.engines.native.reuse import reuse
 from chainrule.graph import Node, Variable, placeholder
-from chainrule.loops import Program, verify
+from chainrule.loops import Program, verify, violations
 from chainrule.ops import expand
 from chainrule.simplify import simplify
 from chainrule.train.step import TrainingStep
@@ -35,7 +38,9 @@ def stages(outputs: list[Node], updates: dict[Variable, Node]) -> Iterator[Progr
     for apply_pass in (
         lambda program: in_place(program, lowered.updates),
         lambda program: fuse(program, products.keeps),
+        set_aside,
         schedule,
+        reuse,
     ):
         program = apply_pass(program)
         yield program
@@ -66,11 +71,15 @@ def test_every_training_step(network: Callable[[], Any], optimizer: str) -> None
     simple = simplify([target], updates)
     for program in stages(simple.outputs, simple.updates):
         verify(program)
+    # Guards refuse a step after it has changed variables, and are the one thing that may.
+    finite = Program(tuple([guarded(part) for part in program.steps]))
+    assert {violation.rule for violation in violations(finite)} <= {"checks first"}
 
 
 @settings(deadline=None, max_examples=60)
 @given(one=cases())
 def test_random_programs_after_each_pass(one: Case) -> None:
-    for apply_pass in (fuse, schedule):
-        verify(apply_pass(one.program))
-    verify(schedule(fuse(one.program, products.keeps)))
+    program = one.program
+    for apply_pass in (fuse, set_aside, schedule, reuse):
+        program = apply_pass(program)
+        verify(program)
