@@ -241,6 +241,8 @@ LARGE = [
     Matrices(37, 3, 2000, b_turned=True),
     Matrices(70, 100, 64, batch=6, b_turned=True, own=True, uses="ramp"),
     Matrices(130, 66, 1100, batch=2, own=True),
+    Matrices(200, 300, 64, a_turned=True, uses="momentum"),  # large enough to ask for memory ahead
+    Matrices(131, 650, 201),  # and for the rows of the next panel
 ]
 
 

@@ -7,6 +7,7 @@ The statements behind the sum are emitted as an ordinary kernel, called for each
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from .product_form import Form, Operand
 from .product_sums import NarrowSums, Sums
 from .product_uses import Uses, fixed_values, fixing, plain_store, streams, strides, uses_of
 from .product_writer import Writer
+
+_METADATA = re.compile(r"!(\d+)")
+"""The number of a piece of metadata."""
 
 _ROUNDS = 2
 """More lines than this a row would not come in time."""
@@ -68,6 +72,7 @@ class _Walk:
         self.rounds = self.rounds_ahead() if calm else 0
         self.fixed = fixed_values(form)
         self.pieces: dict[str, str] = {}
+        self.metadata = 0
         v, lanes = f"<{self.grid.lanes} x {self._element}>", self.grid.lanes
         self.declared = {
             "declare i64 @llvm.smin.i64(i64, i64)",
@@ -131,7 +136,10 @@ class _Walk:
         return _Panel(columns, packed, b_row, direct, uses, sums, copy, f"%arguments_{columns}")
 
     def include(self, text: str) -> None:
-        """Another function's text: its declarations once, the function for us alone."""
+        """Another text: its declarations once, its functions for us alone, its metadata under new numbers."""
+        shift = self.metadata
+        text = _METADATA.sub(lambda found: f"!{int(found[1]) + shift}", text)
+        self.metadata += text.count("\n!") + 1
         lines = text.splitlines()
         self.declared.update([line for line in lines if line.startswith("declare")])
         body = "\n".join([line for line in lines if not line.startswith("declare")])
