@@ -64,26 +64,10 @@ def emit_kernel(kernel: Kernel, target: Target, name: str | None = None) -> str:
 def _function(name: str, nests: Nests, buffers: list[Buffer]) -> str:
     lines = [f"define void @{name}(ptr %args, i64 %lo, i64 %hi) nounwind {{", "entry:"]
     lines += nests.allocations
-    if nests.checks:
-        lines += ["%failures = alloca i64", "store i64 0, ptr %failures"]
     lines.append("%flag = load ptr, ptr %args")
     for number in range(len(buffers)):
         lines.append(f"%q{number} = getelementptr ptr, ptr %args, i64 {number + 1}")
         lines.append(f"%b{number} = load ptr, ptr %q{number}")
     lines += nests.levels[0].lines
-    if nests.checks:
-        lines += _TELLING
     lines += ["ret void", "}", *nests.declared, ""]
     return "\n".join(lines)
-
-
-_TELLING = [
-    "%failed = load i64, ptr %failures",
-    "%fine = icmp eq i64 %failed, 0",
-    "br i1 %fine, label %end, label %tell",
-    "tell:",
-    "store atomic i64 1, ptr %flag monotonic, align 8",
-    "br label %end",
-    "end:",
-]
-"""Raise the run's flag if a check has failed."""

@@ -168,10 +168,16 @@ class Nests(Reductions):
                     self.here, f"llvm.vector.reduce.or.v{lanes}i1", "i1", (text, failed)
                 )
             found = failed if found is None else self.here(f"or i1 {found}, {failed}")
-        if found is not None:  # noted, and told at the end: a branch here would part what runs side by side
-            self.checks = True
-            before, wide = self.here("load i64, ptr %failures"), self.here(f"zext i1 {found} to i64")
-            self.do(f"store i64 {self.here(f'or i64 {before}, {wide}')}, ptr %failures")
+        if found is None:
+            return
+        number = self.fresh()
+        self.do(f"br i1 {found}, label %w{number}, label %o{number}")
+        self.begin_block(f"w{number}")
+        self.declared["declare void @llvm.donothing()"] = None
+        self.do("call void @llvm.donothing() cold")  # so this block stands out of the way
+        self.do("store atomic i64 1, ptr %flag monotonic, align 8")
+        self.do(f"br label %o{number}")
+        self.begin_block(f"o{number}")
 
     # ── loops ─────────────────────────────────────────────────────────────────────────────────────
 

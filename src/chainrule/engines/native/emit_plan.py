@@ -20,8 +20,10 @@ from .target import Target
 
 _FREE = frozenset(("constant", "axis", "affine", "local", "within", "bitcast"))
 _UNITS = {"div": 8.0, "sqrt": 10.0, "mod": 6.0, "floordiv": 6.0}
-GATHERED = 1.5
+GATHERED = 2.0
 """Cost of one lane that has to be fetched on its own, in vector instructions."""
+TILED = 0.35
+"""What is left of the cost of a sum of products, where tiles share loads and two are done at once."""
 CHAINS = 8
 """Running sums needed to keep the multipliers busy: two a cycle, four cycles each."""
 LEAST_GAIN = 0.25
@@ -138,6 +140,7 @@ class Planner:
         axis = reduction.axes[-1]
         outer = prod(a.extent for a in reduction.axes[:-1])
         each = self._units(roots(reduction), axis, axis, width)
+        each *= TILED if is_product(reduction) else 1.0
         return outer * self._blocks(axis.extent, width) * each + 6 * len(reduction.parts)
 
     def _planned(self, statement: Statement, current: Axis) -> float:
@@ -178,7 +181,8 @@ class Planner:
         values = roots(statement)
         if isinstance(statement, Reduce):
             places = prod(a.extent for a in statement.axes)
-            return places * (len(statement.parts) + self._units(values, statement.axes[-1], lane, width))
+            each = len(statement.parts) + self._units(values, statement.axes[-1], lane, width)
+            return places * each * (TILED if lane is not None and is_product(statement) else 1.0)
         units = self._units(values, current, lane, width)
         if isinstance(statement, Store | Accumulate):
             units += self._access(statement.offset, lane, width)
@@ -328,8 +332,7 @@ class Planner:
         rows = prod(self.plan.rows[loop] for loop in tiled)
         vectors = max(1, self._best_vectors(rows, reduction, around)[0])
         if not tiled:  # nothing is loaded less often for it
-            products = all(part.kind == "sum" and part.value.op == "mul" for part in reduction.parts)
-            vectors = min(vectors, 8 if products else 2)
+            vectors = min(vectors, 8 if is_product(reduction) else 2)
         known = self.plan.vectors.get(lane_loop)
         self.plan.vectors[lane_loop] = vectors if known is None else min(known, vectors)
 
@@ -356,3 +359,8 @@ class Planner:
         while wanted > 1 and wanted * size * chains > 160:
             wanted //= 2
         return max(1, wanted)
+
+
+def is_product(reduction: Reduce) -> bool:
+    """Whether a reduction only sums products."""
+    return all(part.kind == "sum" and part.value.op == "mul" for part in reduction.parts)

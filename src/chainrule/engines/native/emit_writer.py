@@ -100,7 +100,6 @@ class Writer:
         self.derived: dict[tuple[object, ...], str] = {}
         self.homes: dict[str, int] = {}
         self.allocations: list[str] = []
-        self.checks = False  # whether a check has been written, so that the function ends by telling of it
         self.rolled_number = "0"
         self.counter = 0
 
