@@ -245,6 +245,37 @@ def test_a_product_that_is_kept_takes_in_its_epilogue_only() -> None:
     assert [step.name for step in fused.steps if isinstance(step, Kernel)] == ["y+h+grid", "sums"]
 
 
+@pytest.mark.parametrize("keep", [None, lambda kernel: kernel.name == "y"], ids=["fused", "kept"])
+def test_an_array_in_another_shape_joins_the_product_that_makes_it(keep: Any) -> None:
+    book = Book()
+    x, w = book.array("x", (4, 3), "input"), book.array("w", (3, 30), "input")
+    y = book.matmul("y", x, w)
+    book.shapes[y] = (20, 6)
+    book.map("z", (20, 6), doubled(book, y), "output")
+    fused = fuse(book.program(), keep, small=0)
+    assert_same(book.program(), fused, book.memory())
+    (kernel,) = fused.steps
+    assert isinstance(kernel, Kernel)
+    assert [s.axis.extent for s in statements(kernel.body) if isinstance(s, Loop)] == [30]
+
+
+def test_rows_that_do_not_lie_end_to_end_stay_rows() -> None:
+    book = Book()
+    x, w, b = (
+        book.array("x", (4, 3), "input"),
+        book.array("w", (3, 30), "input"),
+        book.array("b", (6,), "input"),
+    )
+    y = book.matmul("y", x, w)
+    book.shapes[y] = (20, 6)
+    book.map("z", (20, 6), lambda i, j: loops.add(book.at(y, i, j), book.at(b, j)), "output")
+    given, fused = compiled(book)
+    assert_same(given, fused, book.memory())
+    (kernel,) = fused.steps
+    assert isinstance(kernel, Kernel)
+    assert [s.axis.extent for s in statements(kernel.body) if isinstance(s, Loop)] == [30, 5, 6]
+
+
 def test_a_kernel_of_one_row_runs_its_loop_in_parallel() -> None:
     book = Book()
     x, w = book.array("x", (1, 3), "input"), book.array("w", (3, 6), "input")

@@ -48,7 +48,7 @@ def test_the_steps_of_a_phase_may_run_in_any_order(book: Book) -> None:
     program = ready(book)
     parts, phases = partition(program), phases_of(program)
     assert [part.barrier for part in parts] == [
-        a != b for a, b in zip(phases, [*phases[1:], -1], strict=True)
+        a != b for a, b in zip(phases, [*phases[1:], -1], strict=False)
     ]
     turned = sorted(
         range(len(parts)), key=lambda k: (phases[k], not parts[k].serial, k if parts[k].serial else -k)

@@ -61,15 +61,15 @@ def _step(group: Group, touches: Touches) -> Step:
     first = group.first
     if isinstance(first.statement, Call):
         return first.statement
+    assert isinstance(first.statement, Kernel)
+    if len(group.units) == 1 and not _nested(first.body):
+        return first.statement
     name = _joined([unit.statement.name for unit in group.units if isinstance(unit.statement, Kernel)])
     if first.serial:
         units = [Unit.of_statement(s, unit.renaming, touches) for unit in group.units for s in unit.body]
         return Kernel(name, None, _body(units, frozenset(), touches))
     axis, inner = _opened(group, touches)
     body = _body(inner, frozenset([axis]), touches)
-    if len(group.units) == 1 and body is first.body:
-        assert isinstance(first.statement, Kernel)
-        return first.statement
     return Kernel(name, axis, body)
 
 

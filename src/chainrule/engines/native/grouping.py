@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
+from math import prod
 
 from ...loops import index
 from ...loops.ir import Axis, Buffer, Local, Loop, Reduce, statements
 from .accesses import FAILURE, Access, Touches, depends, may_meet, same_place
-from .units import FEW, Group, Unit
+from .units import FEW, Group, Unit, nest_of
 
 MOST_STATEMENTS = 240
 """A kernel does not grow beyond so many: the time to compile one is not linear in its length."""
@@ -52,6 +53,8 @@ class Grouping:
                 readers.append(number)
         self.definer.update(dict.fromkeys(touch.defined, number))
         flow = [e for e in sorted(linked, reverse=True) if depends(self.units[e].touch, touch, self.outer)]
+        if unit.axis is not None and any(self._misfits(unit, e) for e in flow):
+            unit.flatten(self.touches)
         self.units.append(unit)
         self.parent.append(number)
         self.group[number] = Group.of(unit)
@@ -63,6 +66,20 @@ class Grouping:
         if unit.axis is not None:
             self._join_any(flow, number, True)
             self._join_any(sorted(shared - linked, reverse=True), number, False)
+
+    def _misfits(self, unit: Unit, other: int) -> bool:
+        """Whether not a unit's places, but perhaps its elements are the places of the group of another."""
+        group = self.group[self._home(other)]
+        if unit.axis is None or group.first.axis is None:
+            return False
+        product = _product(group)
+        if product is not None:
+            return not _covers(unit, product)
+        if unit.axis.extent == group.extent or not unit.shape.rows:
+            return False
+        axes, _ = nest_of(unit.loop)
+        every = prod([axis.extent for axis in axes])
+        return every == group.extent or (unit.axis.extent % group.extent != 0 and every % group.extent == 0)
 
     def _home(self, unit: int) -> int:
         """The group of a unit."""

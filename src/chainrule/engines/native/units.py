@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
 
 from ...loops import index
-from ...loops.ir import Axis, Buffer, Call, Kernel, Loop, Reduce, Statement, Step, statements
+from ...loops.ir import (
+    INDEX,
+    Axis,
+    Buffer,
+    Call,
+    Kernel,
+    Loop,
+    Reduce,
+    Statement,
+    Step,
+    roots,
+    statements,
+    walk,
+)
 from .accesses import Access, Touch, Touches
 from .costs import cost
 from .forward import loads
@@ -88,9 +102,24 @@ class Unit:
         return Unit(statement, renaming, touch, None)
 
     @property
-    def body(self) -> tuple[Statement, ...]:
+    def loop(self) -> Kernel | Loop:
         assert isinstance(self.statement, Kernel | Loop)
-        return self.statement.body
+        return self.statement
+
+    @property
+    def body(self) -> tuple[Statement, ...]:
+        return self.loop.body
+
+    def flatten(self, touches: Touches) -> None:
+        """Turn an elementwise loop over rows that lie end to end into one over all their elements."""
+        nest = self.loop
+        if isinstance(nest, Loop):
+            renamed = self.renaming.statement(nest)
+            assert isinstance(renamed, Loop)
+            nest = renamed
+        if (flat := flattened(nest)) is not None:
+            self.statement, self.axis, self.renaming = flat, flat.axis, Renaming()
+            self.touch, self.shape = touches.of(flat), shape_of(flat.axis, flat.body)
 
     def keep_to_one_thread(self) -> None:
         """Turn a kernel over an axis into one that runs once and loops."""
@@ -98,6 +127,38 @@ class Unit:
         if isinstance(kernel, Kernel) and kernel.axis is not None:
             self.statement = Kernel(kernel.name, None, (Loop(kernel.axis, kernel.body),))
             self.axis, self.serial = None, True
+
+
+def nest_of(loop: Kernel | Loop) -> tuple[list[Axis], tuple[Statement, ...]]:
+    """The axes of a perfect nest of loops, and what is innermost."""
+    axes, body = [] if loop.axis is None else [loop.axis], loop.body
+    while (
+        len(body) == 1
+        and isinstance(inner := body[0], Loop)
+        and not inner.ordered
+        and inner.axis.limit is None
+    ):
+        axes.append(inner.axis)
+        body = inner.body
+    return axes, body
+
+
+def flattened(nest: Kernel | Loop) -> Kernel | Loop | None:
+    """The nest of loops over one axis, if it is elementwise and no offset needs to take the axis apart."""
+    axes, body = nest_of(nest)
+    if len(axes) < 2 or any(isinstance(s, Loop | Reduce) for s in body):
+        return None
+    shape = [axis.extent for axis in axes]
+    flat = Axis(axes[0].name, prod(shape))
+    places = index.unravel(index.of(flat), shape)
+    renaming = Renaming(
+        {index.of(axis): at for axis, at in zip(axes, places, strict=True) if axis.extent > 1}
+    )
+    new = tuple([renaming.statement(s) for s in body])
+    values = [root for statement in new for root in roots(statement)]
+    if any(s.op in ("floordiv", "mod") and s.dtype == INDEX for s in walk(values)):
+        return None
+    return Loop(flat, new) if isinstance(nest, Loop) else Kernel(nest.name, flat, new)
 
 
 @dataclass(eq=False, slots=True)
