@@ -11,13 +11,15 @@ import chainrule as cr
 from chainrule import Program
 from chainrule.data import Batches
 from chainrule.engines.native import products
-from chainrule.engines.native.engine import Native, prepare
+from chainrule.engines.native.assembly import prepare
+from chainrule.engines.native.engine import Native
 from chainrule.engines.native.guard import guarded
 from chainrule.engines.native.target import host
 from chainrule.errors import NonFiniteError
 from chainrule.loops import Axis, Buffer, Kernel, builder, interpret
 from chainrule.loops import Program as LoopProgram
 from chainrule.loops.ir import Accumulate, Check, Loop, Store, statements
+from chainrule.simplify import simplify
 from chainrule.train import EpochLoop, TrainingStep
 
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -98,7 +100,8 @@ def test_a_product_stays_a_product() -> None:
     x, w = cr.placeholder((64, 784)), cr.variable(np.zeros((784, 128), np.float32))
     loss = cr.sum((x @ w) ** 2)
     optimizer = cr.optim.Adam([w])
-    _, _, parts, _ = prepare([loss], optimizer.updates(loss))
+    simple = simplify([loss], optimizer.updates(loss))
+    _, parts, _ = prepare(simple.outputs, simple.updates)
     known = [p.step for p in parts if isinstance(p.step, Kernel) and products.recognise(p.step, host())]
     assert known
     for step in known:
