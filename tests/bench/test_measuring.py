@@ -83,6 +83,7 @@ def test_ours_and_a_peer_are_measured_in_turns(fake: Way) -> None:
         assert (figure.problem, figure.agrees, len(figure.rounds)) == ("", True, 2)
         assert figure.best == min(figure.rounds) <= figure.step
         assert figure.cold > 0
+        assert figure.processor >= 0
         assert figure.warm > 0
         assert figure.memory is None or figure.memory > 1 << 20
     if sys.platform == "linux":  # a process that holds little more than NumPy, started by one that holds much

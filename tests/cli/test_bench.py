@@ -35,7 +35,7 @@ def test_a_table_for_people(run: Run) -> None:
     lines = ran.out.splitlines()
     assert ran.code == 0
     assert lines[0].startswith("mlp16: ")
-    assert " ".join(lines[1].split()) == "way threads µs a step × ours roofline cold s warm s MB form"
+    assert " ".join(lines[1].split()) == "way threads µs a step × ours roofline µs CPU cold s warm s MB form"
     assert lines[3].split()[:3] == ["chainrule", "stepper", "1"]
     assert lines[3].split()[4] == "1.00"
     assert "What a step cannot go below" in ran.out

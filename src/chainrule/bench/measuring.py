@@ -171,6 +171,11 @@ class Figure:
     best: float = math.nan
     """A step in the fastest round: what it takes when nothing else runs."""
     rounds: list[float] = field(default_factory=list)
+    processor: float = math.nan
+    """What processors spent on a step, all threads together, in the round where that was least.
+
+    Of one thread it is the time of a step without the times when other programs had the core.
+    """
     cold: float = math.nan
     """From arrays in memory to the end of the first step (the first epoch, where one call is an epoch)."""
     warm: float = math.nan
@@ -291,7 +296,9 @@ def _rounds(running: Sequence[tuple[Figure, Process, int]], plan: Plan, say: Say
             figure, process, steps = running[(number + offset) % len(running)]
             if not figure.problem:
                 try:
-                    figure.rounds.append(process.ask("run", steps=steps)["seconds"] / steps)
+                    ran = process.ask("run", steps=steps)
+                    figure.rounds.append(ran["seconds"] / steps)
+                    figure.processor = float(np.fmin(figure.processor, ran["processor"] / steps))
                     figure.memory = process.ask("memory")["bytes"]
                 except Unavailable as found:
                     figure.problem = str(found)

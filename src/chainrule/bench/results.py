@@ -19,6 +19,8 @@ from .workloads import WORKLOADS
 
 BEGIN, END = "<!-- figures: written by chainrule bench --write -->", "<!-- end of the figures -->"
 
+HEADER = ("way", "threads", "µs a step", "× ours", "roofline", "µs CPU", "cold s", "warm s", "MB", "form")
+
 
 @dataclass
 class Results:
@@ -92,9 +94,8 @@ class Results:
 
     def table(self, workload: str) -> Table:
         """Every way on one workload."""
-        header = ("way", "threads", "µs a step", "× ours", "roofline", "cold s", "warm s", "MB", "form")
         rows = [self._row(figure) for figure in self.figures if figure.workload == workload]
-        return Table(f"{workload}: {self._about(workload)}", header, _flush(rows, numbers=range(2, 7)))
+        return Table(f"{workload}: {self._about(workload)}", HEADER, _flush(rows, numbers=range(2, 8)))
 
     def _about(self, workload: str) -> str:
         about = WORKLOADS[workload].about if workload in WORKLOADS else ""
@@ -103,7 +104,7 @@ class Results:
 
     def _row(self, figure: Figure) -> tuple[Any, ...]:
         if figure.problem:
-            return (figure.way, figure.threads, *[None] * 6, figure.problem)
+            return (figure.way, figure.threads, *[None] * 7, figure.problem)
         notes = [figure.choice] if figure.choice else []
         notes += ["OTHER LOSSES: not the same network"] if figure.agrees is False else []
         return (
@@ -112,6 +113,7 @@ class Results:
             microseconds(figure.step),
             "—" if math.isnan(self.ratio(figure)) else f"{self.ratio(figure):.2f}",
             f"{self.share(figure):.0%}",
+            microseconds(figure.processor),
             f"{figure.cold:.2f}",
             f"{figure.warm:.2f}",
             None if figure.memory is None else round(figure.memory / 2**20),

@@ -8,7 +8,8 @@ what was the standard output (what a framework prints goes to the standard error
 
 ``{"do": "import", "spec": {…}}``   import the framework; its version
 ``{"do": "first"}``                 build the trainer and run it once; seconds
-``{"do": "run", "steps": n}``       seconds for n steps, each from the rows of a batch to new parameters
+``{"do": "run", "steps": n}``       n steps, each from the rows of a batch to new parameters: seconds, and the
+                                  seconds that processors spent
 ``{"do": "losses", "steps": n}``    the first n losses from the initial parameters, without dropout
 ``{"do": "tune", "seconds": s}``    which of the framework's choices has the fastest step
 ``{"do": "memory"}``                the most bytes this process has held
@@ -150,9 +151,9 @@ class _Server:
         return {"seconds": time.perf_counter() - began, "chunk": self.trainer.chunk}
 
     def run(self, message: dict[str, Any]) -> dict[str, Any]:
-        began = time.perf_counter()
+        began, spent = time.perf_counter(), time.process_time()
         self.trainer.run(message["steps"])
-        return {"seconds": time.perf_counter() - began}
+        return {"seconds": time.perf_counter() - began, "processor": time.process_time() - spent}
 
     def losses(self, message: dict[str, Any]) -> dict[str, Any]:
         self.spec.workload["sizes"] = without_dropout(self.spec.sizes)
