@@ -9,7 +9,6 @@
 """
 
 from . import (
-    bench,
     data,
     diagnose,
     differentiate,
