@@ -27,6 +27,7 @@ from .phases import Part, partition, schedule
 from .reuse import reuse
 from .runtime import Machine, Record
 from .target import Target, host
+from .widen import widen
 
 
 def prepare(outputs: Sequence[Node], updates: Mapping[Variable, Node]) -> tuple[Lowered, list[Part], Plan]:
@@ -36,6 +37,7 @@ def prepare(outputs: Sequence[Node], updates: Mapping[Variable, Node]) -> tuple[
     passes: tuple[Callable[[Program], Program], ...] = (
         lambda program: in_place(program, lowered.updates),
         lambda program: fuse(program, products.keeps),
+        widen,
         lambda program: set_aside(program, touches),
         lambda program: schedule(program, touches),
         lambda program: reuse(program, touches),
@@ -145,7 +147,7 @@ class Assembly:
             self._point(buffer, array)
 
     def _point(self, buffer: Buffer, array: Array) -> None:
-        if buffer in self._slots:
+        if buffer in self._slots and self._memory[buffer] is not array:
             self._memory[buffer] = array
             self.machine.point(self._slots[buffer], _address(array))
 
