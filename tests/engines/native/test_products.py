@@ -396,7 +396,7 @@ def test_a_product_says_how_it_is_cut() -> None:
     product = products.recognise(Matrices(256, 10_000, 256).kernel(), avx512())
     assert product is not None
     assert product.describe() == (
-        "product 256×256×10000 of a and y: 313 tiles of 256×32, 13×32 in registers, panels copied"
+        "product 256×256×10000 of a and y: 313 tiles of 256×32, 8×32 in registers, panels copied"
     )
     product = products.recognise(Matrices(54, 100, 900, batch=50).kernel(), avx2())
     assert product is not None

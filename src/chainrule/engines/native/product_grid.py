@@ -156,7 +156,7 @@ class _Times:
         if grid.narrow(columns, self.shape.a_along):
             each = columns * (grid.depth / grid.lanes + _ENDING + grid.depth % grid.lanes) / 2
             return self.turns * (30 + rows * each)
-        each = max(rows * vectors, rows + vectors) / 2 + 0.4
+        each = max(rows * vectors, rows + vectors) / 2 + 0.1
         return self.total * each + self.turns * (30 + 3 * rows * vectors)
 
     def copy(self, columns: int) -> float:
