@@ -1,67 +1,74 @@
-"""What does the backward pass cost, in forward passes?  At most 2.5 on an engine that fuses well.
+"""What does the backward pass cost, beside the forward pass?
 
-Each workload's loss alone against its loss with all gradients, on the same batch: the difference is the
-backward pass.  Both are medians of rounds in turns.
+Each workload's loss alone, and the loss with the gradients of all parameters, are compiled and run in
+turns on the same batch; the ratio is (both - forward) / forward, of medians.  An embedding's gradient is
+that of the rows looked up: a table of zeros around them is the optimizer's affair, if it wants one.
 
-    python benchmarks/backward.py [--engine native] [--rounds 15] [mlp128 pos nlm]
+    python benchmarks/backward.py [--engine native] [--threads 1] [--rounds 15] [workload ...]
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
+import os
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
 
 from machine import machine
 
 import chainrule as cr
-from chainrule.bench import WORKLOADS, Workload, workload_named
-from chainrule.compile import DEFAULT_ENGINE
+from chainrule.bench.workloads import WORKLOADS, Workload
+from chainrule.graph import placeholder
+from chainrule.train.step import call_on_batch
 
 SECONDS = 0.05
-"""About how long a round of either program takes."""
+"""How long each is run in a round."""
 
 
-def programs(workload: Workload, engine: str) -> tuple[cr.Program, cr.Program, list[cr.graph.Array]]:
-    """The loss, the loss with its gradients, and a batch for both."""
+def programs(workload: Workload, engine: str) -> tuple[Callable[[], object], Callable[[], object]]:
+    """The forward pass, and forward and backward, as functions without arguments."""
     model = workload.model()
-    batch = [array[workload.order()[0]] for array in workload.data()]
-    leaves = [cr.placeholder(array.shape, array.dtype) for array in batch]
-    more = {"mode": cr.nn.training(cr.random.key(0))} if workload.network == "cnn" else {}
-    loss = workload.loss(model)(*leaves, **more)
-    gradients = cr.gradients(loss, list(model.parameters()))
+    arrays = [array[: workload.batch] for array in workload.data()]
+    leaves = [placeholder(array.shape, array.dtype) for array in arrays]
+    mode = cr.nn.training(cr.random.key(0))
+    with cr.nn.in_training():
+        loss = call_on_batch(workload.loss(model), [""] * len(leaves), leaves, mode=mode)
+    found = [g for g in cr.gradients(loss, list(model.parameters())) if g is not None]
+    gradients = [g.inputs[0] if g.op.name == "scatter_add" else g for g in found]
     forward = cr.Program(leaves, [loss], engine=engine)
-    return forward, cr.Program(leaves, [loss, *gradients], engine=engine), batch
+    both = cr.Program(leaves, [loss, *gradients], engine=engine)
+    return lambda: forward(*arrays), lambda: both(*arrays)
 
 
-def seconds(program: cr.Program, batch: list[cr.graph.Array], times: int) -> float:
-    began = time.perf_counter()
-    for _ in range(times):
-        program(*batch)
-    return (time.perf_counter() - began) / times
+def seconds(run: Callable[[], object]) -> float:
+    """The time of one run, from as many as fit a moment."""
+    count, began = 0, perf_counter()
+    while (spent := perf_counter() - began) < SECONDS:
+        run()
+        count += 1
+    return spent / count
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", default=["mlp128", "pos", "nlm"], help=", ".join(WORKLOADS))
-    parser.add_argument("--engine", default=DEFAULT_ENGINE)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("workloads", nargs="*", default=["mlp128", "pos", "nlm"], metavar="workload")
+    parser.add_argument("--engine", default="native")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
-    print(f"{machine()}; engine {options.engine}")
-    print(f"{'workload':<8}  {'forward µs':>12}  {'backward µs':>12}  {'ratio':>6}")
-    for name in options.names:
-        forward, both, batch = programs(workload_named(name), options.engine)
-        times = [
-            max(1, round(SECONDS / min(seconds(p, batch, 1) for _ in range(3)))) for p in (forward, both)
-        ]
-        rounds = [
-            [seconds(p, batch, n) for p, n in zip((forward, both), times, strict=True)]
-            for _ in range(options.rounds)
-        ]
-        fore, whole = (statistics.median(column) for column in zip(*rounds, strict=True))
-        print(
-            f"{name:<8}  {fore * 1e6:>12,.1f}  {(whole - fore) * 1e6:>12,.1f}  {(whole - fore) / fore:>6.2f}"
-        )
+    os.environ["CHAINRULE_THREADS"] = str(options.threads)
+    print(machine())
+    print(f"engine {options.engine}, threads {options.threads}, medians of {options.rounds} rounds")
+    print(f"{'':8} {'forward':>12} {'both':>12} {'backward / forward':>20}")
+    for name in options.workloads:
+        forward, both = programs(WORKLOADS[name], options.engine)
+        forward(), both()
+        rounds = [(seconds(forward), seconds(both)) for _ in range(options.rounds)]
+        first, whole = median(f for f, _ in rounds), median(b for _, b in rounds)
+        print(f"{name:8} {1e6 * first:9.1f} µs {1e6 * whole:9.1f} µs {(whole - first) / first:20.2f}")
 
 
 if __name__ == "__main__":
