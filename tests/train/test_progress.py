@@ -47,15 +47,16 @@ def test_no_terminal_no_bar() -> None:
     assert isinstance(default_reporter(), Plain)
 
 
+@pytest.mark.parametrize("at_once", [1, 5, 50])
 @pytest.mark.parametrize("width", [60, 80, 200])
-def test_a_bar_is_one_line_of_any_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter(range(1000))
+def test_a_bar_is_one_line_of_any_terminal(width: int, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 1000 * at_once, at_once))
     monkeypatch.setattr("chainrule.train.progress.time.perf_counter", lambda: float(next(clock)))
     stream = io.StringIO()
     bar = Bar(Console(file=stream, force_terminal=True, width=width, color_system=None))
     bar.start(30, 100, 250)
-    for _ in range(50):
-        bar.step(3, 0.25)
+    for _ in range(50 // at_once):
+        bar.step(3, 0.25, at_once)
     bar._bar.refresh()
     bar.epoch(RECORD)
     bar.stop()
