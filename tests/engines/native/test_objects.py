@@ -73,6 +73,14 @@ def test_the_oldest_files_go_when_the_folder_is_full(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"k{number}" for number in range(5, 10)]
 
 
+def test_writing_alone_keeps_the_folder_from_growing_without_end(tmp_path: Path) -> None:
+    cache = ObjectCache(tmp_path, largest=10_000)
+    for number in range(600):
+        cache.save(f"k{number}", bytes(484))
+    held = sum(path.stat().st_size for path in tmp_path.iterdir())
+    assert held < 100_000  # of 300,000 written
+
+
 def test_use_keeps_a_file_young(tmp_path: Path) -> None:
     cache = ObjectCache(tmp_path)
     cache.save("a", b"object")

@@ -34,6 +34,7 @@ class Facts:
         self._orders: dict[Scalar, list[Scalar]] = {}
         self._locals: dict[Local, frozenset[Axis]] = {}
         self._dtypes: dict[Local, DType] = {}
+        self._reads: dict[Scalar, frozenset[Local]] = {}
         for statement in statements(body):
             if isinstance(statement, Let):
                 self._locals[statement.local] = self.axes(statement.value)
@@ -77,6 +78,13 @@ class Facts:
 
     def axes_of_all(self, values: Iterable[Scalar]) -> frozenset[Axis]:
         return NOWHERE.union(*[self.axes(value) for value in values])
+
+    def reads_any(self, s: Scalar, names: set[Local]) -> bool:
+        """Whether a scalar is made of one of some locals."""
+        found = self._reads.get(s)
+        if found is None:
+            found = self._reads[s] = frozenset(x.payload for x in self.order(s) if x.op == "local")
+        return not found.isdisjoint(names)
 
     def is_plain(self, offset: Scalar) -> bool:
         """Whether an offset is made of axes alone, so that it is in bounds wherever the axes are."""

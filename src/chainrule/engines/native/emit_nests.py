@@ -336,9 +336,7 @@ class Nests(Reductions):
 
     def _forget_locals(self, names: set[Local]) -> None:
         """Rolled up, a local is read from its array: what was made of its copies does not hold inside."""
-        stale = [
-            s for s in self.infos if any(x.op == "local" and x.payload in names for x in self.facts.order(s))
-        ]
+        stale = [s for s in self.infos if self.facts.reads_any(s, names)]
         self.forget(stale, wholly=True)
 
     def _local_text(self, value: LocalValue, name: Local) -> str:

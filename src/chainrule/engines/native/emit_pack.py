@@ -100,7 +100,7 @@ def _is_across(
         return False
     depth, width = prod(axis.extent for axis in reduction.axes), target.lanes(b.dtype)
     if depth * lane.extent > LARGEST:
-        return False
+        return False  # a few of them fit a thread's stack with room to spare
     across = lane.extent * (
         2 * ceil(reduction.axes[-1].extent / width) * depth / reduction.axes[-1].extent + _ACROSS
     )

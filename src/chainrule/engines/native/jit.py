@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -30,6 +31,16 @@ _addresses: dict[str, int] = {}
 _linkers: dict[str, Any] = {}
 _trackers: list[Any] = []
 """What keeps the code in memory: functions stay until the process ends, each one once."""
+
+
+def _renew_lock() -> None:
+    """In a forked child nobody else is there who could give the lock back."""
+    global _lock
+    _lock = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def compile_functions(

@@ -16,10 +16,12 @@ from hashlib import blake2b
 from pathlib import Path
 
 VARIABLE = "CHAINRULE_CACHE_DIR"
-LARGEST = 256 << 20
-"""Bytes that the folder may hold."""
+LARGEST = 64 << 20
+"""Bytes that the folder may hold, give or take the few objects written since it was last looked through."""
 
 _SUM = 16
+_SELDOM = 16
+"""Of 256 objects that are written, so many are followed by a look at the folder's size."""
 _DAY = 86400.0
 
 
@@ -50,7 +52,6 @@ class ObjectCache:
     def __init__(self, folder: Path | None, largest: int = LARGEST) -> None:
         self.folder = folder
         self.largest = largest
-        self._written = 0
 
     def load(self, key: str) -> bytes | None:
         """The object of a key, if it is there and whole."""
@@ -90,10 +91,8 @@ class ObjectCache:
                 with suppress(OSError):
                     os.unlink(temporary)
             return
-        if self._written == 0 or self._written > self.largest // 16:
-            self._written = 0
+        if _checksum(key, b"")[0] < _SELDOM:  # looking through the folder takes a while
             self.prune()
-        self._written += len(body) + _SUM
 
     def prune(self) -> None:
         """Remove what was used longest ago until the rest is well below the largest size."""
