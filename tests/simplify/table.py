@@ -245,6 +245,14 @@ MOVEMENT = [
     ),
 ]
 
+SUMS_OF_INTEGERS = [
+    Row(
+        "Σ of n copies of an integer = n · x",
+        lambda v: cr.sum(cr.broadcast_to(v.i.astype("int64"), (5, 3, 4)), axis=0),
+        "multiply(cast(i, dtype=int64), 5)",
+    ),
+]
+
 SIGNED_ZEROS = [
     Row("x + 0 = x", lambda v: 0 + v.x, "x"),
     Row("0 - x = -x", lambda v: 0 - v.x, "negative(x)"),
@@ -270,6 +278,18 @@ ROUNDING = [
         "multiply(x, reciprocal(sum(x, axis=(0, 1))))",
     ),
     Row("x / y = x * (1 / y), y of few elements", lambda v: v.x / 5.0, "multiply(x, 0.2)"),
+    Row(
+        "Σ of n copies of x = n · x",
+        lambda v: cr.sum(cr.broadcast_to(v.column, (2, 3, 4)), axis=(0, 2)),
+        "multiply(reshape(column, shape=(3,)), 8.0)",
+    ),
+    Row(
+        "Σ of n copies of x = n · x",
+        lambda v: cr.sum(cr.broadcast_to(v.row, (3, 4)), axis=0, keepdims=True),
+        "multiply(reshape(row, shape=(1, 4)), 3.0)",
+    ),
+    Row("ΣΣ x is one sum", lambda v: v.t.sum(axis=1).sum(axis=1), "sum(t, axis=(1, 2))"),
+    Row("ΣΣ x is one sum", lambda v: v.t.sum(axis=(0, 2)).sum(), "sum(t, axis=(0, 1, 2))"),
     Row("x ** n = x * x * …", lambda v: v.x**2, "multiply(x, x)"),
     Row("x ** n = x * x * …", lambda v: v.x**3, "multiply(multiply(x, x), x)"),
     Row("x ** n = x * x * …", lambda v: v.x**-1, "reciprocal(x)"),

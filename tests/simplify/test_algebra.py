@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.simplify import algebra, movement, simplify
+from chainrule.simplify import algebra, movement, simplify, sums
 from chainrule.simplify.language import show
 
 from .comparing import awkward, identical, leaves_of, op_names, same_bits, tame, values
-from .table import EXACT, MOVEMENT, ROUNDING, SIGNED_ZEROS, Row, leaves
+from .table import EXACT, MOVEMENT, ROUNDING, SIGNED_ZEROS, SUMS_OF_INTEGERS, Row, leaves
 
-GROUPS = {"exact": EXACT + MOVEMENT, "signed zeros": SIGNED_ZEROS, "rounding": ROUNDING}
+GROUPS = {"exact": EXACT + MOVEMENT + SUMS_OF_INTEGERS, "signed zeros": SIGNED_ZEROS, "rounding": ROUNDING}
 ROWS = [(group, row) for group, rows in GROUPS.items() for row in rows]
 
 
@@ -47,7 +47,7 @@ def test_every_rule_has_a_row() -> None:
     rules = [
         *algebra.EXACT, *algebra.SIGNED_ZEROS, *algebra.ROUNDING, *algebra.PRODUCTS,
         *algebra.QUOTIENTS, *algebra.FOLDING,
-        *movement.MOVEMENT,
+        *movement.MOVEMENT, *sums.REPEATED, *sums.SUMS_OF_SUMS,
     ]  # fmt: skip
     assert {rule.name for rule in rules} == {row.rule for _, row in ROWS}
 

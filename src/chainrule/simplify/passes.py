@@ -15,7 +15,7 @@ from .pooling import PLAIN_PRODUCTS, POOLING
 from .rows import visit_touched_rows
 from .sparsity import ONE_FORM, ROW_PRODUCTS, SPARSITY
 from .stability import ALONE, STABILITY
-from .sums import SPARSE_NORMS, SPARSE_SUMS
+from .sums import REPEATED, SPARSE_NORMS, SPARSE_SUMS, SUMS_OF_SUMS
 
 GROUPS = ("exact", "signed zeros", "rounding", "stability", "sparsity")
 """The groups of rules, by what they may change: nothing; the sign of a zero; last digits; results that
@@ -23,11 +23,13 @@ overflowed or cancelled; what zeros times infinities and NaNs would have given."
 
 #: The rules in the order in which they are tried at a node.
 RULES = [
-    *FOLDING, *STABILITY, *EXACT, *SIGNED_ZEROS, *MOVEMENT, *POOLING, *SPARSITY, *SPARSE_NORMS, *ROUNDING,
+    *FOLDING, *STABILITY, *EXACT, *SIGNED_ZEROS, *MOVEMENT, *POOLING, *SPARSITY, *SPARSE_NORMS, *REPEATED,
+    *ROUNDING,
 ]  # fmt: skip
 #: Those that must wait until every other has fired.
 LAST_RULES = [
-    *FOLDING, *EXACT, *SIGNED_ZEROS, *MOVEMENT, *ALONE, *QUOTIENTS, *PRODUCTS, *PLAIN_PRODUCTS, *ROW_PRODUCTS,
+    *FOLDING, *EXACT, *SIGNED_ZEROS, *MOVEMENT, *ALONE, *QUOTIENTS, *SUMS_OF_SUMS,
+    *PRODUCTS, *PLAIN_PRODUCTS, *ROW_PRODUCTS,
     *SPARSE_SUMS, *ONE_FORM,
 ]  # fmt: skip
 

@@ -1,17 +1,59 @@
-"""Sums with zeros that a few rows, or one place in each line, were added to: only those are looked at."""
+"""Sums of copies and of sums; and sums with zeros that a few rows, or one place a line, were added to."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from .. import ops
+from ..dtypes import is_integer
 from ..graph import Node
 from ..ops import add_rows, reshape
 from ..ops.rows import gathered, looks_of
 from ..rewrite import Rule, anything
 from .language import key, pattern, rules_of
 
-sparse = rules_of("sparsity")
+exact, rounding, sparse = rules_of("exact"), rules_of("rounding"), rules_of("sparsity")
+
+
+# -- sums of what repeats ----------------------------------------------------------------------------------
+
+
+def _of_copies(root: Node, x: Node, y: Node) -> Node | None:
+    """A sum along axes on which all elements are copies of one: that one, so many times."""
+    axes = root.attributes["axis"]
+    aligned = reshape(x, (1,) * (y.ndim - x.ndim) + x.shape)
+    if any(aligned.shape[axis] != 1 for axis in axes):
+        return None
+    count = math.prod([y.shape[axis] for axis in axes])
+    one = aligned if root.attributes["keepdims"] else ops.squeeze(aligned, axes)
+    return ops.multiply(one, count)
+
+
+def _of_integers(root: Node, x: Node, y: Node) -> Node | None:
+    return _of_copies(root, x, y) if is_integer(x.dtype) else None
+
+
+def _of_sums(root: Node, x: Node, y: Node) -> Node | None:
+    if root.attributes["keepdims"] or y.attributes["keepdims"]:
+        return None
+    first = y.attributes["axis"]
+    left = [axis for axis in range(x.ndim) if axis not in first]
+    return ops.sum(x, axis=(*first, *[left[axis] for axis in root.attributes["axis"]]))
+
+
+_COPIES = pattern("sum", pattern("broadcast_to", "x", name="y"))
+REPEATED: list[Rule] = [
+    exact("Σ of n copies of an integer = n · x", _COPIES, _of_integers),
+    rounding("Σ of n copies of x = n · x", _COPIES, _of_copies),
+]
+#: For an inner sum that nobody else reads.
+SUMS_OF_SUMS: list[Rule] = [
+    rounding("ΣΣ x is one sum", pattern("sum", pattern("sum", "x", name="y")), _of_sums, alone="y")
+]
+
+
+# -- squares of sparse gradients ---------------------------------------------------------------------------
 
 
 def _norm(root: Node, g: Node) -> Node | None:
@@ -25,6 +67,8 @@ def _norm(root: Node, g: Node) -> Node | None:
         return None
     return ops.sum(ops.square(gathered(looks, g.shape[0])[0]))
 
+
+# -- added to what is there --------------------------------------------------------------------------------
 
 _SCATTERED = pattern("scatter_add", "v", "i", name="s")
 _PLACED = pattern("scatter_along_axis", "v", "i", name="s")
