@@ -271,9 +271,8 @@ def checked(m: Maker, count: int, size: int) -> Buffer:
     i = Axis("i", count)
     found = loops.cast(ids.load([loops.axis(i)]).value, int64)
     inside = loops.and_(loops.ge(found, 0), loops.lt(found, size))
-    m.checks.append(
-        loops.kernel("check", i, [loops.check(inside), loops.store(buffer, loops.axis(i), found)])
-    )
+    safe = loops.where(inside, found, 0)  # a refused run still reads at places that exist
+    m.checks.append(loops.kernel("check", i, [loops.check(inside), loops.store(buffer, loops.axis(i), safe)]))
     return buffer
 
 

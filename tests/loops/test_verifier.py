@@ -63,7 +63,7 @@ def plus(*terms: tuple[Scalar, int], constant: int = 0) -> Scalar:
 
 x, y, out = buffer("x", 30), buffer("y", 30, "scratch"), buffer("out", 30, "output")
 ids, places = buffer("ids", 6, dtype=int64), buffer("places", 6, "scratch", int64)
-weight = buffer("w", 30, "variable")
+weight, weight2 = buffer("w", 30, "variable"), buffer("w2", 30, "scratch")
 half = loops.constant(0.5, float32)
 row = loops.within(loops.load(ids, at_i), 0, 5)
 everything = plus((at_i, 5), (at_j, 1))
@@ -245,6 +245,11 @@ REFUSED: dict[str, tuple[str, str, Callable[[], Program]]] = {
         "looked at ids",
         lambda: over(i, loops.store(y, at_i, loops.load(x, row))),
     ),
+    "a promise that its own kernel's check may break": (
+        "promised",
+        "does not end the kernel",
+        lambda: over(i, check, loops.store(places, at_i, loops.load(ids, at_i)), relying()),
+    ),
     "a promise checked at the same time": (
         "promised",
         "looked at ids",
@@ -315,6 +320,7 @@ ACCEPTED: dict[str, Callable[[], Program]] = {
         loops.loop(t, [loops.store(weight, index.shift(at_t, 1), loops.load(weight, at_t))], ordered=True),
     ),
     "what the loop has stored before": lambda: over(None, loops.loop(t, [in_time], ordered=True)),
+    "a place made safe beside its check": lambda: safe(),
     "one place writes for all": lambda: over(i, loops.store(weight, 0, half, loops.eq(at_i, 3))),
     "a guard that leaves one place": lambda: over(i, loops.loop(j, [guarded_to_one()])),
     "sums that meet in a loop": lambda: over(None, loops.loop(i, [loops.accumulate(weight, 0, half)])),
@@ -333,6 +339,20 @@ def guarded_to_one() -> Statement:
     """What is read of w is what the same place of i stores, at j = 4."""
     place = plus((at_i, 1), (at_j, 1), constant=-4)
     return loops.store(weight, at_i, loops.load(weight, place, loops.ge(at_j, 4)), loops.eq(at_j, 4))
+
+
+def relying() -> Statement:
+    return loops.store(y, at_i, loops.load(x, loops.within(loops.load(places, at_i), 0, 5)))
+
+
+def safe() -> Program:
+    """What the check refuses is replaced, so the kernel may go on."""
+    let, found = loops.let(loops.load(ids, at_i))
+    fits = loops.and_(loops.ge(found, -5), loops.lt(found, 5))
+    around = loops.where(loops.lt(found, 0), loops.add(found, 5), found)
+    put, place = loops.let(loops.where(fits, around, 0))
+    value = loops.load(x, loops.within(place, 0, 5))
+    return over(i, let, loops.check(fits), put, loops.store(weight2, at_i, value))
 
 
 def halves() -> Program:

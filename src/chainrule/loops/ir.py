@@ -123,7 +123,8 @@ def _payload_key(payload: Any) -> Any:
 # "affine"   payload (constant, coefficients): constant + Σ coefficient · argument, int64; every
 #            argument is an axis or another opaque int64 scalar, none of them affine or constant
 # "within"   payload (low, high): the argument, of which a Check has shown low ≤ x < high (nothing is
-#            promised where a `where` rules out the access that uses it)
+#            promised where a `where` rules out the access that uses it).  A failing check does not end
+#            its kernel, so what that kernel uses must be in range by itself: where(fits, x, low)
 # "load"     payload Buffer; args (offset,) or (offset, where): 0 where `where` is false, and no access
 # "cast"     to the dtype; float to integer as NumPy does on values in range, unspecified outside;
 #            anything to bool is "≠ 0"

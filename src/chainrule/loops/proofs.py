@@ -172,6 +172,24 @@ def reach(access: Access, scopes: Scopes) -> tuple[int, int]:
     return lowest(form, known, scopes), highest(form, known, scopes)
 
 
+def value_range(value: Scalar, known: list[Linear], scopes: Scopes) -> tuple[int, int]:
+    """The least and the greatest value of an integer scalar, given facts; a choice counts by its sides."""
+    if value.op == "local" and value.payload in scopes.values:
+        inner = scopes.values[value.payload]
+        if inner.op in ("where", "add", "sub"):
+            return value_range(inner, known, scopes)
+    if value.op == "where":
+        condition, then, otherwise = value.args
+        a, b = value_range(then, known + _of_guard(condition, True, scopes), scopes)
+        c, d = value_range(otherwise, known + _of_guard(condition, False, scopes), scopes)
+        return min(a, c), max(b, d)
+    if value.op in ("add", "sub"):
+        (a, b), (c, d) = (value_range(side, known, scopes) for side in value.args)
+        return (a + c, b + d) if value.op == "add" else (a - d, b - c)
+    form = linear(value, scopes)
+    return lowest(form, known, scopes), highest(form, known, scopes)
+
+
 # ── separation ────────────────────────────────────────────────────────────────────────────────────
 
 

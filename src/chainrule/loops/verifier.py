@@ -26,11 +26,13 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import is_integer
 from ..errors import LoopError
 from . import scoping
 from .accesses import Access, Scopes
 from .coverage import MOST, Written, elements, stored_in_time
 from .ir import (
+    COMPARISONS,
     ROLES,
     Buffer,
     Call,
@@ -39,11 +41,12 @@ from .ir import (
     Program,
     Scalar,
     Step,
+    Store,
     roots,
     statements,
     walk,
 )
-from .proofs import apart, reach
+from .proofs import apart, reach, value_range
 from .text import format_statement
 
 
@@ -290,24 +293,89 @@ def checks_first(v: Verified) -> Iterator[Fault]:
 
 
 def promised(v: Verified) -> Iterator[Fault]:
-    """What ``within`` promises of an input, an earlier kernel's check has looked at."""
+    """What ``within`` promises of an input, an earlier kernel's check has looked at.
+
+    A check of the same kernel does not end it: there the promise must hold by itself, as that of
+    ``where(fits, x, 0)`` does, or a refused run would miss a buffer.
+    """
     looked_at: set[Buffer] = set()
     for kernel in v.kernels:
         here: set[Buffer] = set()
         for statement in statements(kernel.body):
-            for value in walk(roots(statement)):
-                if value.op == "within":
-                    for buffer in _loaded(value) - looked_at:
-                        if buffer.role == "input":
-                            why = f"no check in an earlier kernel has looked at {buffer.name}"
-                            yield kernel, format_statement(statement), why
             if isinstance(statement, Check):
-                here |= _loaded(statement.condition)
+                here |= _judged(statement.condition, v.scopes(kernel))
+        puts = _put(kernel, here, v.scopes(kernel))
+        for statement in statements(kernel.body):
+            for value in walk(roots(statement)):
+                if value.op == "within" and not _holds(value, v.scopes(kernel)):
+                    for why in _broken(value, looked_at, here, puts, v.scopes(kernel)):
+                        yield kernel, format_statement(statement), why
         looked_at |= here
 
 
-def _loaded(value: Scalar) -> set[Buffer]:
-    return {part.payload for part in walk([value]) if part.op == "load"}
+def _broken(
+    value: Scalar,
+    looked_at: set[Buffer],
+    here: set[Buffer],
+    puts: dict[Buffer, tuple[int, int]],
+    scopes: Scopes,
+) -> Iterator[str]:
+    """Why a promise may not hold: what it is about is checked nowhere, or by the same kernel."""
+    first, last = value.payload[0], value.payload[1] - 1
+    for buffer in _loaded(value, scopes) - looked_at:
+        low, high = puts.get(buffer, (first, last))
+        if buffer.role == "input":
+            yield f"no check in an earlier kernel has looked at {buffer.name}"
+        elif buffer in here or low < first or last < high:
+            yield f"this kernel's check may refuse what is in {buffer.name}, and does not end the kernel"
+
+
+def _holds(value: Scalar, scopes: Scopes) -> bool:
+    """Whether a promise can be proved from the value itself."""
+    low, high = value_range(value.args[0], [], scopes)
+    return bool(value.payload[0] <= low and high < value.payload[1])
+
+
+def _put(kernel: Kernel, checked: set[Buffer], scopes: Scopes) -> dict[Buffer, tuple[int, int]]:
+    """The range of what a kernel puts into each buffer of what it checks."""
+    found: dict[Buffer, tuple[int, int]] = {}
+    for statement in statements(kernel.body):
+        whole = isinstance(statement, Store) and is_integer(statement.buffer.dtype)
+        if isinstance(statement, Store) and whole and _loaded(statement.value, scopes) & checked:
+            low, high = value_range(statement.value, [], scopes)
+            least, most = found.get(statement.buffer, (low, high))
+            found[statement.buffer] = min(low, least), max(high, most)
+    return found
+
+
+def _judged(condition: Scalar, scopes: Scopes) -> set[Buffer]:
+    """The buffers whose elements a condition compares as integers."""
+    if condition.op in ("and", "or", "not"):
+        return set().union(*[_judged(side, scopes) for side in condition.args])
+    if condition.op == "local" and condition.payload in scopes.values:
+        return _judged(scopes.values[condition.payload], scopes)
+    if condition.op in COMPARISONS and is_integer(condition.args[0].dtype):
+        return _loaded(condition, scopes)
+    return set()
+
+
+def _loaded(value: Scalar, scopes: Scopes) -> set[Buffer]:
+    """The buffers whose elements a scalar is made of: locals are seen through, offsets are not."""
+    found: set[Buffer] = set()
+    seen: set[Scalar] = set()
+    stack = [value]
+    while stack:
+        part = stack.pop()
+        if part in seen:
+            continue
+        seen.add(part)
+        if part.op == "load":
+            found.add(part.payload)
+        elif part.op == "local" and part.payload in scopes.values:
+            stack.append(scopes.values[part.payload])
+        else:
+            stack.extend(part.args)
+    return found
 
 
 Rule = Callable[[Verified], Iterator[Fault]]
