@@ -5,6 +5,9 @@ from __future__ import annotations
 from .product_form import Form
 from .product_writer import Writer
 
+AHEAD = 4
+"""Squares ahead of the one in hand, whose lines are asked for."""
+
 
 class Copy:
     """Writes the function that lays the rows of a panel of B side by side: ``void copy(b, to, depth)``.
@@ -52,6 +55,8 @@ class Copy:
         with w.loop(str(whole)) as group:  # a loop: a square is a long text
             first = w.pointer(source, w.mul(group, lanes * self.across))
             rows = [w.load(first, i * self.across) for i in range(lanes)]
+            for i in range(lanes):  # so many rows at once are more than the processor looks ahead in
+                w.fetch(first, i * self.across + AHEAD * lanes)
             place = w.pointer(to, w.mul(group, lanes))
             for i, row in enumerate(transposed(w, rows)):
                 w.store(row, place, i * width)

@@ -165,8 +165,7 @@ def ask(w: Writer, row: str, fetches: Sequence[int], width: int) -> None:
     for q, stride in enumerate(fetches):
         start = w.pointer(f"%f{q}", w.mul(row, stride))
         for byte in range(0, width, LINE):
-            p = w.pointer(start, byte, "i8")
-            w.do(f"call void @llvm.prefetch.p0(ptr {p}, i32 0, i32 3, i32 1)")
+            w.fetch(start, byte, "i8")
 
 
 def across(w: Writer, x: str, lanes: int) -> str:

@@ -85,6 +85,11 @@ class Writer:
         type_ = self.vector if wide else self.element
         self.do(f"store {type_} {value}, ptr {self.pointer(base, offset)}, align {self.size}")
 
+    def fetch(self, base: str, offset: str | int, element: str = "") -> None:
+        """Ask for a line of memory that will be used."""
+        p = self.pointer(base, offset, element)
+        self.do(f"call void @llvm.prefetch.p0(ptr {p}, i32 0, i32 3, i32 1)")
+
     # ── vectors ──
 
     def spread(self, x: str) -> str:
