@@ -31,6 +31,8 @@ from .emit_plan import Plan
 from .emit_writer import LocalValue
 from .target import Target
 
+LONG_BODY = 24
+"""Instructions of a body that is not written a second time for the last lanes of an axis."""
 LARGEST_COPIES = 64
 """Instructions that may be written out for all copies of a tile; more become a loop."""
 
@@ -155,21 +157,18 @@ class Nests(Reductions):
     def _check(self, condition: Scalar) -> None:
         info = self.info(condition)
         lanes = self.lanes_of(info.mask)
+        kind = f"<{lanes} x i1>" if lanes else "i1"
         found: str | None = None
         for copy in self.copies(info.mask):
             flag = self.operand(condition, copy, lanes)
-            failed = self.here(
-                f"xor {type_of(condition.dtype, lanes).text} {flag}, {'splat (i1 true)' if lanes else 'true'}"
-            )
+            failed = self.here(f"xor {kind} {flag}, {'splat (i1 true)' if lanes else 'true'}")
             if lanes:
-                text = f"<{lanes} x i1>"
                 failed = self.both(self.depth, lanes, failed, self.lane_mask(copy)) or failed
-                failed = self.operations.call(
-                    self.here, f"llvm.vector.reduce.or.v{lanes}i1", "i1", (text, failed)
-                )
-            found = failed if found is None else self.here(f"or i1 {found}, {failed}")
+            found = failed if found is None else self.here(f"or {kind} {found}, {failed}")
         if found is None:
             return
+        if lanes:
+            found = self.operations.call(self.here, f"llvm.vector.reduce.or.v{lanes}i1", "i1", (kind, found))
         number = self.fresh()
         self.do(f"br i1 {found}, label %w{number}, label %o{number}")
         self.begin_block(f"w{number}")
@@ -238,8 +237,15 @@ class Nests(Reductions):
         whole, rest = divmod(count, lanes)
         turns, left = divmod(whole, vectors)
         begin = turns * vectors * lanes
-        self._tiles_static(loop, 0, turns, vectors, lanes)
         masked = bool(rest) and self.target.masked
+        if masked and turns and left + 1 == vectors and self._is_long(loop):
+            size = vectors * lanes  # one body for all tiles: the last vector of each says where it ends
+            opened = self.open_loop("0", str((turns + 1) * size), size, written(loop.body))
+            rest_of = self.here(f"sub i64 {count - size + lanes}, {opened.index}")
+            self._tile(loop, opened.index, vectors, lanes, self.tail_mask(lanes, rest_of))
+            self.close_loop(opened)
+            return
+        self._tiles_static(loop, 0, turns, vectors, lanes)
         if left or masked:
             self.open_scope(written(loop.body))
             tail = self.tail_mask(lanes, rest) if masked else None
@@ -247,6 +253,10 @@ class Nests(Reductions):
             self.close_scope()
         if rest and not masked:
             self._narrower(loop, whole * lanes, rest, lanes // 2)
+
+    def _is_long(self, loop: Loop) -> bool:
+        """Whether a second copy of a body, for its tail, costs more than masks that are computed."""
+        return sum(self._size(s) for s in statements(loop.body)) >= LONG_BODY
 
     def _narrower(self, loop: Loop, begin: int, rest: int, lanes: int) -> None:
         """The rest of an axis where vectors have no masks: half a vector, a quarter, …, one place."""
