@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from chainrule.bench import WORKLOADS, Machine
-from chainrule.cli.bench import _thread_counts
+from chainrule.bench import PEERS, WORKLOADS, Machine
+from chainrule.cli.bench import _peers, _thread_counts
 
 from .conftest import Run
 
@@ -86,7 +86,7 @@ def test_losses_that_differ_are_a_failure(run: Run, monkeypatch: pytest.MonkeyPa
     [
         (["-w", "mpl16"], "error: there is no workload 'mpl16'\n  mend:  did you mean mlp16"),
         (["--engine", "steper"], "error: there is no engine 'steper'\n  mend:  did you mean stepper?"),
-        (["--peer", "pytorch"], "error: there is no peer 'pytorch'\n  mend:  did you mean torch?"),
+        (["--peer", "pytorch"], "error: there is no peer 'pytorch'\n  mend:  did you mean torch"),
         (["--python", "torch"], "error: --python torch: give a framework and a path"),
         (["--python", "torhc=/usr/bin/python3"], "error: there is no peer 'torhc'"),
         (["--threads", "two"], "error: --threads two: give numbers"),
@@ -108,6 +108,12 @@ def test_a_page_that_cannot_be_written_is_said_before_anything_is_measured(run: 
     assert (ran.code, ran.out) == (3, "")
     assert "the file has no place for the figures" in ran.err
     assert Path("notes.md").read_text(encoding="utf-8") == "mine"
+
+
+def test_peers_are_named_by_framework_or_by_way() -> None:
+    names = [way.name for way in _peers(["torch eager", "jax"])]
+    assert names == ["torch eager", "jax step", "jax scan", "jax rows"]
+    assert _peers([]) == list(PEERS)
 
 
 def test_thread_counts_are_one_and_all_unless_given(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from ..bench import (
     WORKLOADS,
     Plan,
     Results,
+    Way,
     check_page,
     cores,
     measure,
@@ -57,7 +58,11 @@ Workloads:
     help=f"Of this library; {DEFAULT_ENGINE} unless given. The first is compared with the others.",
 )
 @click.option(
-    "--peer", "peers", multiple=True, metavar="NAME", help=f"{', '.join(_FRAMEWORKS)}; all that are there."
+    "--peer",
+    "peers",
+    multiple=True,
+    metavar="NAME",
+    help=f"{', '.join(_FRAMEWORKS)}, or one way such as 'torch eager'; all that are there.",
 )
 @click.option("--no-peers", is_flag=True, help="This library alone.")
 @click.option(
@@ -95,16 +100,17 @@ def bench(
     seconds until the first step is done, with empty caches and with filled ones.
     """
     names = _chosen("workload", workloads, list(WORKLOADS))
-    wanted = [] if no_peers else _chosen("peer", peers, _FRAMEWORKS)
+    wanted = [] if no_peers else _peers(peers)
     chosen_engines = _chosen("engine", engines or (DEFAULT_ENGINE,), list(ENGINES))
     plan = Plan(_thread_counts(threads), rounds, seconds, pythons=_interpreters(pythons))
     if page is not None:
         check_page(page)
-    missing = {name: why for name in wanted if (why := _why_missing(name, plan))}
+    frameworks = dict.fromkeys(way.framework for way in wanted)
+    missing = {name: why for name in frameworks if (why := _why_missing(name, plan))}
     for name, why in missing.items():
         say(f"{name} is left out: {why}")
     ways = [own(engine) for engine in chosen_engines]
-    ways += [way for way in PEERS if way.framework in wanted and way.framework not in missing]
+    ways += [way for way in wanted if way.framework not in missing]
     works = {name: work(WORKLOADS[name]) for name in names}
     say("measuring what the machine can do")
     machines = {count: probe(count, [w.bytes for w in works.values()]) for count in plan.threads}
@@ -139,6 +145,12 @@ def _chosen(kind: str, given: Sequence[str], known: list[str]) -> list[str]:
         if name not in known:
             raise click.UsageError(unknown(kind, name, known))
     return list(dict.fromkeys(given)) or known
+
+
+def _peers(given: Sequence[str]) -> list[Way]:
+    """The ways to train that were named, or whose frameworks were; all there are where none was."""
+    names = _chosen("peer", given, [*_FRAMEWORKS, *[way.name for way in PEERS]])
+    return [way for way in PEERS if way.name in names or way.framework in names]
 
 
 def _thread_counts(text: str | None) -> tuple[int, ...]:

@@ -26,7 +26,8 @@ def version() -> str:
 
 def choices(spec: Any) -> list[str]:
     if spec.kind == "compile":
-        forms = ["python wrapper", "c++ wrapper"]
+        # What calls the kernels matters where they are small, and takes long to compile.
+        forms = ["python wrapper"] + (["c++ wrapper"] if spec.network in ("mlp", "ranking") else [])
     else:
         forms = ["fused"] if spec.optimizer in ("sgd", "adam") else []
         forms += ["foreach", "loop"]
