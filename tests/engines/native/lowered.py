@@ -126,6 +126,13 @@ def softmax_loss(book: Book, z: Buffer, targets: Buffer) -> tuple[Buffer, Buffer
     return loss, book.map("dz", (rows, classes), downstream)
 
 
+def checked_place(book: Book, places: Buffer, raw: Buffer, at: Indices, length: int) -> list[Statement]:
+    """An index looked at once: what follows reads one that is in range, whatever it was."""
+    index = book.at(raw, *at)
+    fits = loops.and_(loops.ge(index, 0), loops.lt(index, length))
+    return [loops.check(fits), book.put(places, at, loops.where(fits, index, 0))]
+
+
 def mlp(batch: int, sizes: Sequence[int], optimizer: str = "adam") -> Book:
     """A step of a multilayer perceptron with ReLU, softmax and cross-entropy."""
     book = Book()
@@ -135,7 +142,7 @@ def mlp(batch: int, sizes: Sequence[int], optimizer: str = "adam") -> Book:
     checked = book.array("fits", (batch,), "scratch", int64)
     book.nest(
         "fits", (batch,),
-        lambda i: [loops.check(loops.lt(at(targets, *i), sizes[-1])), book.put(checked, i, at(targets, *i))],
+        lambda i: checked_place(book, checked, targets, i, sizes[-1]),
     )  # fmt: skip
     weights, biases, sums = [], [], []
     for layer, (k, n) in enumerate(pairwise(sizes)):
@@ -213,7 +220,7 @@ def window_tagger(batch: int, words: int, width: int, rows: int, hidden: int, ta
     places = book.array("places", (batch, words), "scratch", int64)
     book.nest(
         "places", (batch, words),
-        lambda i: [loops.check(loops.lt(at(raw, *i), rows)), book.put(places, i, at(raw, *i))],
+        lambda i: checked_place(book, places, raw, i, rows),
     )  # fmt: skip
     x = book.map(
         "x", (batch, words, width), lambda i, w, e: at(table, loops.within(at(places, i, w), 0, rows), e)
@@ -228,7 +235,7 @@ def window_tagger(batch: int, words: int, width: int, rows: int, hidden: int, ta
     checked = book.array("fits", (batch,), "scratch", int64)
     book.nest(
         "fits", (batch,),
-        lambda i: [loops.check(loops.lt(at(targets, *i), tags)), book.put(checked, i, at(targets, *i))],
+        lambda i: checked_place(book, checked, targets, i, tags),
     )  # fmt: skip
     _, d = softmax_loss(book, z, checked)
     dw2 = book.matmul("dW2", h, d, ta=True)

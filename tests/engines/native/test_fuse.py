@@ -479,16 +479,16 @@ def test_random_programs_keep_every_bit(book: Book, seed: int) -> None:
 
 def test_few_rows_of_much_become_many_places() -> None:
     book = Book()
-    x, w = book.array("x", (3, 40, 50), "input"), book.array("w", (50, 3, 40), "variable")
-    book.updates[w] = book.map("new", (50, 3, 40), lambda k, i, j: loops.mul(book.at(x, i, j, k), 2.0))
-    book.map("y", (3, 40, 50), doubled(book, x), "output")
-    book.fold("sums", (3,), (40, 50), "sum", lambda i, j, k: book.at(x, i, j, k), "output")
+    x, w = book.array("x", (3, 80, 100), "input"), book.array("w", (100, 3, 80), "variable")
+    book.updates[w] = book.map("new", (100, 3, 80), lambda k, i, j: loops.mul(book.at(x, i, j, k), 2.0))
+    book.map("y", (3, 80, 100), doubled(book, x), "output")
+    book.fold("sums", (3,), (80, 100), "sum", lambda i, j, k: book.at(x, i, j, k), "output")
     given, fused = compiled(book)
     wide = widen(fused)
     assert_same(given, wide, book.memory())
     assert {k.name: k.axis.extent for k in wide.steps if isinstance(k, Kernel) and k.axis} == {
-        "new+w": 50,  # enough
-        "y": 120,  # rows of rows
+        "new+w": 100,  # enough
+        "y": 240,  # rows of rows
         "sums": 3,  # nothing within to share out
     }
     offsets = [s.offset for k in wide.steps if isinstance(k, Kernel) for s in statements(k.body)

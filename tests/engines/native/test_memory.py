@@ -10,11 +10,11 @@ from hypothesis import given, settings
 
 from chainrule import loops
 from chainrule.engines.native.aside import set_aside
-from chainrule.engines.native.costs import MEETING, cost
+from chainrule.engines.native.costs import IN_ORDER, MEETING, cost
 from chainrule.engines.native.fuse import fuse
 from chainrule.engines.native.in_place import in_place
 from chainrule.engines.native.memory import ALIGNMENT, lifetimes, plan
-from chainrule.engines.native.phases import partition, phases_of, schedule, worth_threads
+from chainrule.engines.native.phases import partition, phases_of, schedule
 from chainrule.engines.native.reuse import reuse
 from chainrule.loops import Axis, Buffer, Kernel, Program, interpret
 
@@ -158,25 +158,20 @@ def chain(length: int, size: int) -> Book:
     return book
 
 
-def test_a_chain_needs_two_places_however_long_it_is() -> None:
-    program = ready(chain(9, 64))
+@pytest.mark.parametrize("size", [16, 200], ids=["of one thread", "of several"])
+def test_a_chain_needs_two_places_however_long_it_is(size: int) -> None:
+    program = ready(chain(9, size))
     assert len(program.steps) == 9
-    assert plan(program).size == 2 * 64 * 64 * 4
+    assert plan(program).size == 2 * size * size * 4
 
 
 def test_small_steps_are_run_by_one_thread_and_large_ones_wait_for_each_other() -> None:
-    small, large = partition(ready(chain(5, 6))), partition(ready(chain(5, 100)))
+    small, large = partition(ready(chain(5, 6))), partition(ready(chain(5, 200)))
     assert [part.serial for part in small] == [True] * 5
     assert [part.barrier for part in small] == [False] * 4 + [True]
     assert [part.serial for part in large] == [False] * 5
     assert [part.barrier for part in large] == [True] * 5
-    assert [part.extent for part in large] == [100] * 5
-
-
-def test_threads_are_worth_it_for_much_work_between_few_meetings() -> None:
-    assert not worth_threads(ready(chain(5, 6)))
-    assert not worth_threads(ready(mlp(2, (5, 4, 3))))
-    assert worth_threads(ready(mlp(64, (784, 128, 64, 10))))
+    assert [part.extent for part in large] == [200] * 5
 
 
 def test_the_cost_counts_operations_by_places() -> None:
@@ -188,6 +183,15 @@ def test_the_cost_counts_operations_by_places() -> None:
     assert cost(kernel) == 10 * 20 * 3
     assert cost(fold) == 10 * (20 * 2 + 1)
     assert cost(kernel) < MEETING
+
+
+def test_an_ordered_loop_costs_more() -> None:
+    x = Buffer("x", 9, loops.INDEX, "variable")
+    walk = Axis("s", 8)
+    s = loops.axis(walk)
+    body = (loops.store(x, loops.index.shift(s, 1), loops.load(x, s)),)
+    straight, ordered = (Kernel("k", None, (loops.loop(walk, body, ordered),)) for ordered in (False, True))
+    assert cost(ordered) == IN_ORDER * cost(straight)
 
 
 def test_a_serial_step_joins_another_only_where_nothing_waits_for_it() -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from ...loops.ir import Call, Loop, Reduce, Scalar, Statement, Step, roots
+from ...loops.ir import Call, Loop, Reduce, Scalar, Statement, Step, roots, statements
 
-MEETING = 4_000
-"""Scalar operations that a thread does in the time that two need to meet."""
+MEETING = 40_000
+"""Scalar operations that a thread does in the time that two need to meet: a third of a microsecond, at the
+120 a nanosecond (in vectors, from the nearest cache) at which small kernels were measured to run."""
+
+IN_ORDER = 8
+"""What a place of an ordered loop costs beside one of another: vectors and overlap are lost."""
 
 _WEIGHTS = {
     "axis": 0, "constant": 0, "local": 0, "affine": 0, "within": 0, "bitcast": 0,
@@ -29,7 +33,9 @@ def _cost(body: Sequence[Statement]) -> float:
     total = 0.0
     for statement in body:
         if isinstance(statement, Loop):
-            total += statement.axis.extent * _cost(statement.body)
+            inside = any(isinstance(s, Loop) and s.ordered for s in statements(statement.body))
+            places = statement.axis.extent * (IN_ORDER if statement.ordered and not inside else 1)
+            total += places * _cost(statement.body)
             continue
         places = prod([axis.extent for axis in statement.axes]) if isinstance(statement, Reduce) else 1
         total += places * (1 + _operations(roots(statement)))

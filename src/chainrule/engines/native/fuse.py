@@ -20,7 +20,7 @@ from .grouping import Grouping
 from .renaming import apart
 from .units import Group, Unit
 
-SMALL = MEETING // 2
+SMALL = MEETING // 4
 """Scalar operations below which a kernel is not worth sharing out."""
 
 Keep = Callable[[Kernel], bool]

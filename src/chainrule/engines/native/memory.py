@@ -1,7 +1,8 @@
 """The arena: every scratch buffer gets a place in one block of memory, and places are taken again.
 
 A buffer is alive from the phase of its first write to that of its last read.  Two that are alive in one
-phase never overlap, so sharing memory makes no thread wait.
+phase never overlap, so sharing memory makes no thread wait; where one thread runs a whole phase, its steps
+come one after the other, and so do the buffers.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 from ...loops.ir import Buffer, Program
 from .accesses import Touches
-from .phases import phases_of
+from .phases import partition
 
 ALIGNMENT = 64
 """Bytes of a cache line: no two buffers share one, and whole vectors are aligned."""
@@ -28,7 +29,7 @@ def plan(program: Program, touches: Touches | None = None) -> Plan:
     """Places for the scratch buffers of ``program``, the largest first, each as low as it fits."""
     alive = lifetimes(program, touches)
     offsets: dict[Buffer, int] = {}
-    placed: list[tuple[int, int, int, int]] = []  # begin, end, first phase, last phase; in order of begin
+    placed: list[tuple[int, int, int, int]] = []  # begin, end, first and last time; in order of begin
     size = 0
     for buffer in sorted(alive, key=lambda b: -b.size * b.dtype.itemsize):
         first, last = alive[buffer]
@@ -48,10 +49,23 @@ def plan(program: Program, touches: Touches | None = None) -> Plan:
 
 
 def lifetimes(program: Program, touches: Touches | None = None) -> dict[Buffer, tuple[int, int]]:
-    """The first and the last phase that touches each scratch buffer."""
+    """When each scratch buffer is first and last touched: phases, or steps where one thread runs them all."""
     touches, alive = touches or Touches(), dict[Buffer, tuple[int, int]]()
-    for step, phase in zip(program.steps, phases_of(program, touches), strict=True):
+    for step, time in zip(program.steps, _times(program, touches), strict=True):
         for buffer in touches.of(step).accesses:
             if buffer.role == "scratch":
-                alive[buffer] = (alive.get(buffer, (phase, phase))[0], phase)
+                alive[buffer] = (alive.get(buffer, (time, time))[0], time)
     return alive
+
+
+def _times(program: Program, touches: Touches) -> list[int]:
+    """A clock that ticks where threads meet, and between steps that no other thread runs beside."""
+    parts = partition(program, touches)
+    times, time, begin = [], 0, 0
+    for k, part in enumerate(parts):
+        if part.barrier:
+            phase = parts[begin : k + 1]
+            alone = all(each.serial for each in phase)
+            times += [time + alone * n for n in range(len(phase))]
+            time, begin = times[-1] + 1, k + 1
+    return times

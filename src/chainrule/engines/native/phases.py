@@ -6,6 +6,7 @@ where its work is smaller than what it costs to share it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...loops.ir import Call, Kernel, Program, Step
@@ -56,13 +57,6 @@ def phases_of(program: Program, touches: Touches | None = None) -> list[int]:
     return Work(program, touches).phases()
 
 
-def worth_threads(program: Program) -> bool:
-    """Whether two threads would run the program faster than one."""
-    parts = partition(program)
-    shared = sum(cost(part.step) for part in parts if not part.serial)
-    return shared / 2 > MEETING * sum(part.barrier for part in parts)
-
-
 class Work:
     """The steps of a program, which of them one thread runs, and how soon each can run."""
 
@@ -72,13 +66,19 @@ class Work:
         self.earlier = order_of(self.touches)
         self.serial = [isinstance(step, Call) or step.axis is None for step in steps]
         self.level = self._levels()
-        work: dict[int, float] = {}
-        for k, step in enumerate(steps):
-            work[self.level[k]] = work.get(self.level[k], 0) + cost(step)
-        small = {level for level, operations in work.items() if operations < MEETING}
-        if small:  # less to do in a phase than it takes to meet: one thread runs it all
-            self.serial = [alone or self.level[k] in small for k, alone in enumerate(self.serial)]
+        quiet = self._quiet([cost(step) for step in steps])
+        if quiet:
+            self.serial = [alone or self.level[k] in quiet for k, alone in enumerate(self.serial)]
             self.level = self._levels()
+
+    def _quiet(self, costs: Sequence[float]) -> set[int]:
+        """Phases next to each other with less to do than it takes to meet: one thread runs them."""
+        last = max(self.level, default=0)
+        work = [0.0] * (last + 1)
+        for level, operations, alone in zip(self.level, costs, self.serial, strict=True):
+            work[level] += 0.0 if alone else operations
+        quiet = {level for level, operations in enumerate(work) if operations < MEETING}
+        return {level for level in quiet if last == 0 or level - 1 in quiet or level + 1 in quiet}
 
     def _levels(self) -> list[int]:
         """The first phase in which each step can run."""
