@@ -31,8 +31,6 @@ from .emit_plan import Plan
 from .emit_writer import LocalValue
 from .target import Target
 
-LONG_BODY = 24
-"""Instructions of a body that is not written a second time for the last lanes of an axis."""
 LARGEST_COPIES = 64
 """Instructions that may be written out for all copies of a tile; more become a loop."""
 
@@ -238,7 +236,7 @@ class Nests(Reductions):
         turns, left = divmod(whole, vectors)
         begin = turns * vectors * lanes
         masked = bool(rest) and self.target.masked
-        if masked and turns and left + 1 == vectors and self._is_long(loop):
+        if masked and turns and left + 1 == vectors and self._holds_loops(loop):
             size = vectors * lanes  # one body for all tiles: the last vector of each says where it ends
             opened = self.open_loop("0", str((turns + 1) * size), size, written(loop.body))
             rest_of = self.here(f"sub i64 {count - size + lanes}, {opened.index}")
@@ -254,9 +252,9 @@ class Nests(Reductions):
         if rest and not masked:
             self._narrower(loop, whole * lanes, rest, lanes // 2)
 
-    def _is_long(self, loop: Loop) -> bool:
-        """Whether a second copy of a body, for its tail, costs more than masks that are computed."""
-        return sum(self._size(s) for s in statements(loop.body)) >= LONG_BODY
+    def _holds_loops(self, loop: Loop) -> bool:
+        """Whether most of a body is loops within it, which a mask does not slow down."""
+        return any(isinstance(s, Reduce | Loop) for s in loop.body)
 
     def _narrower(self, loop: Loop, begin: int, rest: int, lanes: int) -> None:
         """The rest of an axis where vectors have no masks: half a vector, a quarter, …, one place."""

@@ -332,7 +332,10 @@ class Planner:
         rows = prod(self.plan.rows[loop] for loop in tiled)
         vectors = max(1, self._best_vectors(rows, reduction, around)[0])
         if not tiled:  # nothing is loaded less often for it
-            vectors = min(vectors, 8 if is_product(reduction) else 2)
+            vectors = min(vectors, 8 if is_product(reduction) else 4)
+            if not any(part.kind.startswith("arg") for part in reduction.parts):  # others can have more sets
+                columns = ceil(lane_loop.axis.extent / self.plan.lanes[lane_loop])
+                vectors = max(v for v in range(1, vectors + 1) if columns % v == 0 or is_product(reduction))
         known = self.plan.vectors.get(lane_loop)
         self.plan.vectors[lane_loop] = vectors if known is None else min(known, vectors)
 
