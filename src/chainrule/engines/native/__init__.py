@@ -1,7 +1,7 @@
 """The native engine: a graph as machine code.
 
 May import: what engines may import, and loops, rewrite, simplify.
-Start reading at ``engine.py``, which names the passes in order, then ``lowering.py``.
+Start reading at ``engine.py``, then ``assembly.py``, which names the passes in order, and ``lowering.py``.
 """
 
 from .engine import Native
