@@ -16,7 +16,10 @@ from ...dtypes import DType
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """``masked``: a vector's load or store may leave lanes out, at no cost; so a tail is one instruction."""
+    """``masked``: a vector's load or store may leave lanes out, at no cost; so a tail is one instruction.
+
+    ``level`` is how hard the code generator tries; text that says its vectors gains nothing beyond 1.
+    """
 
     triple: str
     cpu: str
@@ -25,7 +28,7 @@ class Target:
     registers: int
     has_fma: bool
     masked: bool
-    level: int = 2
+    level: int = 1
 
     @property
     def key(self) -> str:
