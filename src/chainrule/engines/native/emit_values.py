@@ -35,6 +35,11 @@ class Values(Memory):
         """The name of one copy of a scalar (a vector if it depends on the lanes); a constant's text."""
         if root.op == "constant":
             return literal(root.payload, root.dtype)
+        info = self.infos.get(root)
+        if info is not None and root in self.memo:
+            found = self.memo[root].get(self.key(info.mask, copy))
+            if found is not None:
+                return found
         name = ""
         for s in self._order(root):
             info = self.infos.get(s) or self.info(s)

@@ -102,6 +102,7 @@ class Writer:
         self.allocations: list[str] = []
         self.rolled_number = "0"
         self.counter = 0
+        self._keys: dict[tuple[int, Copy], Copy] = {}
 
     # ── writing ───────────────────────────────────────────────────────────────────────────────────
 
@@ -233,7 +234,11 @@ class Writer:
     # ── for both one element and vectors ──────────────────────────────────────────────────────────
 
     def key(self, mask: int, copy: Copy) -> Copy:
-        return tuple([c for i, c in enumerate(copy) if mask >> i & 1])
+        """The numbers of a copy along the dimensions that count."""
+        found = self._keys.get((mask, copy))
+        if found is None:
+            found = self._keys[mask, copy] = tuple([c for i, c in enumerate(copy) if mask >> i & 1])
+        return found
 
     def splat(self, name: str, element: str, lanes: int) -> str:
         """A value in every lane, written where the value was."""
