@@ -7,7 +7,7 @@ Start reading at ``workloads.py``, then ``measuring.py``; the peers need none of
 from .hardware import cores, machine, processor
 from .measuring import PEERS, Figure, Plan, Way, measure, own
 from .results import Results, check_page, write_page
-from .roofline import Machine, Work, probe, work
+from .roofline import Machine, Work, at_least, probe, work
 from .workloads import WORKLOADS, Workload, workload_named
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Way",
     "Work",
     "Workload",
+    "at_least",
     "check_page",
     "cores",
     "machine",

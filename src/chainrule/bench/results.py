@@ -21,6 +21,9 @@ BEGIN, END = "<!-- figures: written by chainrule bench --write -->", "<!-- end o
 
 HEADER = ("way", "threads", "µs a step", "× ours", "roofline", "µs CPU", "cold s", "warm s", "MB", "form")
 
+BUSY = 1.25
+"""Where the typical round takes so many times the fastest one, the figures are not to be relied upon."""
+
 
 @dataclass
 class Results:
@@ -178,6 +181,10 @@ class Results:
         """The tables, the machine, versions and date."""
         versions = ", ".join(sorted({figure.version for figure in self.figures if figure.version}))
         parts = [f"Measured on {self.date}: {self.machine}.", f"Versions: {versions}."]
+        if self.unrest > BUSY:
+            parts.append(
+                f"The machine was busy: rounds took {self.unrest:.2f} times as long as the fastest ones."
+            )
         parts += [f"Not measured: {name} ({why})." for name, why in self.missing.items()]
         tables = [self.verdict(), *[self.summary(threads) for threads in self.machines]]
         tables += [self.table(name) for name in self.works]

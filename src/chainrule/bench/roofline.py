@@ -17,7 +17,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -72,6 +72,21 @@ class Machine:
             size: max(self.bandwidth.get(size, 0.0), other.bandwidth.get(size, 0.0)) for size in sorted(both)
         }
         return Machine(self.threads, faster.flops, bandwidth, faster.core)
+
+
+def at_least(machines: Mapping[int, Machine]) -> dict[int, Machine]:
+    """What so many cores can do, fewer cores may have shown: no count stands below a smaller one.
+
+    >>> found = at_least({2: Machine(2, 1.5, {8: 3.0}), 1: Machine(1, 2.0, {8: 1.0})})
+    >>> found[2].flops, found[2].bandwidth[8], found[1].flops
+    (2.0, 3.0, 2.0)
+    """
+    found: dict[int, Machine] = {}
+    for count in sorted(machines):
+        found[count] = machines[count]
+        for smaller in list(found.values())[:-1]:
+            found[count] = found[count].or_better(smaller)
+    return {count: found[count] for count in machines}
 
 
 def work(workload: Workload) -> Work:

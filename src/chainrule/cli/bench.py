@@ -15,6 +15,7 @@ from ..bench import (
     Plan,
     Results,
     Way,
+    at_least,
     check_page,
     cores,
     measure,
@@ -23,13 +24,12 @@ from ..bench import (
     work,
     write_page,
 )
+from ..bench.results import BUSY
 from ..compile import DEFAULT_ENGINE, ENGINES
 from .command import Command, FiniteFloat, json_option, unknown
 from .output import emit_json, print_table, say
 
 _FRAMEWORKS = list(dict.fromkeys(way.framework for way in PEERS))
-_BUSY = 1.25
-"""Where the typical round takes so many times the fastest one, the figures are not to be relied upon."""
 _HOW = "\n".join(f"  {name:<7} {workload.about}" for name, workload in WORKLOADS.items())
 
 
@@ -113,12 +113,13 @@ def bench(
     ways += [way for way in wanted if way.framework not in missing]
     works = {name: work(WORKLOADS[name]) for name in names}
     say("measuring what the machine can do")
-    machines = {count: probe(count, [w.bytes for w in works.values()]) for count in plan.threads}
+    machines = at_least({count: probe(count, [w.bytes for w in works.values()]) for count in plan.threads})
     results = Results(ways[0].name, machines, works, missing)
     for name in names:
         results.figures += measure(WORKLOADS[name], ways, plan, say)
         for count, before in machines.items():  # others may have kept the cores busy the first time
             machines[count] = before.or_better(probe(count, [works[name].bytes], cores=[before.core]))
+        results.machines = machines = at_least(machines)
         if not as_json:
             print_table(results.table(name))
             click.echo()
@@ -131,7 +132,7 @@ def bench(
     if page is not None:
         write_page(results, page)
         say(f"written to {page}")
-    if results.unrest > _BUSY:
+    if results.unrest > BUSY:
         say(f"the machine was busy: rounds took {results.unrest:.2f} times as long as the fastest ones")
     for figure in results.wrong:
         problem = figure.problem or "its first losses are not those of the stepper"
