@@ -20,7 +20,16 @@ from .target import Target
 
 
 def kernel_buffers(kernel: Kernel) -> list[Buffer]:
-    """The buffers of a kernel in the order of their pointers: that of their first use."""
+    """The buffers of a kernel in the order of their pointers: that of their first use.
+
+    >>> from chainrule import loops
+    >>> from chainrule.dtypes import float32
+    >>> i = loops.Axis("i", 4)
+    >>> x, y = (loops.Buffer(name, 4, float32) for name in "xy")
+    >>> copy = loops.kernel("copy", i, [loops.store(y, loops.axis(i), loops.load(x, loops.axis(i)))])
+    >>> [buffer.name for buffer in kernel_buffers(copy)]
+    ['y', 'x']
+    """
     return Program((kernel,)).buffers()
 
 
@@ -28,6 +37,9 @@ def grain(extent: int) -> int:
     """In blocks of how many places an axis is best shared out: whole tiles and vectors, never alone.
 
     By the extent alone, so that kernels over equal axes give the same places to the same thread.
+
+    >>> grain(5), grain(64)
+    (1, 8)
     """
     return 8 if extent >= 16 else 1
 
@@ -38,7 +50,11 @@ def function_name(kernel: Kernel) -> str:
 
 
 def emit_kernel(kernel: Kernel, target: Target, name: str | None = None) -> str:
-    """The LLVM text of a kernel for one machine; the function is called ``name``, or by its content."""
+    """The LLVM text of a kernel for one machine; the function is called ``name``, or by its content.
+
+    Elementary functions of float32 become arithmetic, small matrices that rows read across are transposed
+    on the stack first, and a plan says what the lanes are and which rows are done side by side.
+    """
     body: tuple[Statement, ...] = expanded(kernel.body, target.has_fma)
     first: list[Statement] = []
     stack: list[Buffer] = []

@@ -51,6 +51,11 @@ def compile_functions(
     A text given as a function is asked for only when nobody has the code yet; then the name must say
     everything about it, as :func:`~chainrule.engines.native.emit.function_name` does.  ``objects`` is the
     folder to look in; by default the user's.
+
+    >>> text = "define i32 @seven() {\\n ret i32 7\\n}"
+    >>> found = compile_functions({"seven": text}, objects=ObjectCache(None))
+    >>> ctypes.CFUNCTYPE(ctypes.c_int32)(found["seven"])()
+    7
     """
     target = target or host()
     objects = objects or ObjectCache(default_folder())
