@@ -33,17 +33,6 @@ def kernel_buffers(kernel: Kernel) -> list[Buffer]:
     return Program((kernel,)).buffers()
 
 
-def grain(extent: int) -> int:
-    """In blocks of how many places an axis is best shared out: whole tiles and vectors, never alone.
-
-    By the extent alone, so that kernels over equal axes give the same places to the same thread.
-
-    >>> grain(5), grain(64)
-    (1, 8)
-    """
-    return 8 if extent >= 16 else 1
-
-
 def function_name(kernel: Kernel) -> str:
     """A name made of the kernel's content: kernels that are alike have one."""
     return f"kernel_{blake2b(canonical(kernel).encode(), digest_size=12).hexdigest()}"
