@@ -51,18 +51,16 @@ class Renaming:
         stack = [value]
         while stack:
             top = stack[-1]
-            if top in memory:
-                stack.pop()
-                continue
-            waiting = [argument for argument in top.args if argument not in memory]
-            if waiting:
-                stack.extend(waiting)
+            args = top.args
+            new = tuple([memory.get(argument) for argument in args])
+            if None in new:
+                stack.extend([a for a, known in zip(args, new, strict=True) if known is None])
                 continue
             stack.pop()
-            memory[top] = self.rebuilt(top, [memory[argument] for argument in top.args])
+            memory[top] = self.rebuilt(top, new)  # type: ignore[arg-type]  # none of them is None
         return memory[value]
 
-    def rebuilt(self, value: Scalar, args: list[Scalar]) -> Scalar:
+    def rebuilt(self, value: Scalar, args: tuple[Scalar, ...]) -> Scalar:
         """``value`` over new operands."""
         if value.op == "load" and value.payload in self.buffers:
             return scalar("load", args, value.dtype, self.buffers[value.payload])
@@ -115,12 +113,9 @@ class Renaming:
         return new, self.through(axis, index.of(new))
 
 
-def rebuild(value: Scalar, args: list[Scalar]) -> Scalar:
+def rebuild(value: Scalar, args: tuple[Scalar, ...]) -> Scalar:
     """``value`` over new operands, in the normal form of indices."""
-    for old, new in zip(value.args, args, strict=True):
-        if old is not new:
-            break
-    else:
+    if args == value.args:  # scalars are equal where they are the same
         return value
     if value.op == "affine":
         constant, coefficients = value.payload
