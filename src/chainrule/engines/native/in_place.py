@@ -77,7 +77,8 @@ def _stored_too(body: Sequence[Statement], variable: Buffer, new: Buffer) -> tup
             case Loop(axis=axis, body=inner):
                 out.append(Loop(axis, _stored_too(inner, variable, new)))
             case Store(buffer=buffer, offset=offset, value=value) if buffer is new:
-                out += [statement, Store(variable, offset, value)]
+                let, once = builder.let(value, new.name)
+                out += [let, Store(new, offset, once), Store(variable, offset, once)]
             case _:
                 out.append(statement)
     return tuple(out)
