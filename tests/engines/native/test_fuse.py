@@ -105,6 +105,16 @@ def test_the_rows_of_a_network_are_one_kernel_and_each_update_joins_its_gradient
     assert not any(name.startswith(("dW", "db")) for name in written)  # gradients stay in registers
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_nothing_is_computed_twice_for_being_stored_twice(optimizer: str) -> None:
+    _, fused = compiled(mlp(64, (20, 8, 10), optimizer))
+    for kernel in fused.steps:
+        assert isinstance(kernel, Kernel)
+        values = [s.value for s in statements(kernel.body) if isinstance(s, loops.Let | loops.Store)]
+        computed = [value for value in values if value.op not in ("local", "constant", "load")]
+        assert len(computed) == len(set(computed)), kernel.name
+
+
 def test_a_refused_run_changes_no_variable() -> None:
     book = mlp(4, (5, 4, 3))
     _, fused = compiled(book)
