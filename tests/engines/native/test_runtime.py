@@ -9,6 +9,7 @@ import threading
 import warnings
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -272,6 +273,15 @@ def _in_a_child(queue: Any, machine: Machine | None) -> None:
     queue.put((own, machine is None or machine.run(50) == 50))
 
 
+# A process that begins anew has to be told where this file is, however the tests were started.
+_ANEW = """
+import sys
+sys.path.insert(0, root)
+from tests.engines.native.test_runtime import _in_a_child
+_in_a_child(queue, None)
+"""
+
+
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 def test_a_child_process_has_a_team_of_its_own(method: str) -> None:
     x, y = words(*range(64)), words(*range(0, 448, 7))
@@ -281,9 +291,13 @@ def test_a_child_process_has_a_team_of_its_own(method: str) -> None:
     queue = context.Queue()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that threads do not survive a fork: the point of this test
-        child = context.Process(target=_in_a_child, args=(queue, machine if method == "fork" else None))  # type: ignore[attr-defined]
+        if method == "fork":
+            child = context.Process(target=_in_a_child, args=(queue, machine))  # type: ignore[attr-defined]
+        else:
+            root = str(Path(__file__).parents[3])
+            child = context.Process(target=exec, args=(_ANEW, {"queue": queue, "root": root}))  # type: ignore[attr-defined]
         child.start()
-    assert queue.get() == (True, True)
+    assert queue.get(timeout=60) == (True, True)
     child.join()
     assert child.exitcode == 0
     machine.run(50)
