@@ -80,7 +80,9 @@ def test_programs_print_what_they_say(path: Path) -> None:
     outcome = doctest.DocTestRunner(optionflags=FLAGS).run(test, out=report.append)
     assert not outcome.failed, "".join(report)
     assert program.count("```") == 0
-    assert bool(test.examples) is (path.name in {"native_engine.md", "own_op.md", "simplifying.md", "training.md"})
+    assert bool(test.examples) is (
+        path.name in {"native_engine.md", "own_op.md", "simplifying.md", "training.md"}
+    )
 
 
 def test_commands_print_what_they_say(

@@ -43,7 +43,9 @@ def values_after(runner: Any, work: Workload, leaves: list[Placeholder], updates
     data = work.data()
     for number in range(steps):
         start = number % work.batches * work.batch
-        runner.run({leaf: array[start : start + work.batch] for leaf, array in zip(leaves, data, strict=True)})
+        runner.run(
+            {leaf: array[start : start + work.batch] for leaf, array in zip(leaves, data, strict=True)}
+        )
     return {variable.label: variable.value.copy() for variable in updates}
 
 
