@@ -25,15 +25,15 @@ OPTIONS = parser.parse_args()
 for library in ("OMP", "OPENBLAS", "MKL", "VECLIB"):
     os.environ[f"{library}_NUM_THREADS"] = str(OPTIONS.threads)  # read when NumPy is loaded
 
-import numpy as np  # noqa: E402  # see above
-from machine import machine  # noqa: E402
+import numpy as np  # noqa: E402  # after the threads are set
+from machine import machine  # noqa: E402  # after the threads are set
 
-from chainrule import loops  # noqa: E402
-from chainrule.dtypes import DType, float32, float64  # noqa: E402
-from chainrule.engines.native import emit, jit, products  # noqa: E402
-from chainrule.engines.native.runtime import Machine, Record  # noqa: E402
-from chainrule.engines.native.target import host  # noqa: E402
-from chainrule.loops import Axis, Buffer, Kernel, Loop, index  # noqa: E402
+from chainrule import loops  # noqa: E402  # after the threads are set
+from chainrule.dtypes import DType, float32, float64  # noqa: E402  # after the threads are set
+from chainrule.engines.native import emit, jit, products  # noqa: E402  # after the threads are set
+from chainrule.engines.native.runtime import Machine, Record  # noqa: E402  # after the threads are set
+from chainrule.engines.native.target import host  # noqa: E402  # after the threads are set
+from chainrule.loops import Axis, Buffer, Kernel, Loop, index  # noqa: E402  # after the threads are set
 
 DTYPE: DType = float32 if OPTIONS.dtype == "float32" else float64
 

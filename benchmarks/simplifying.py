@@ -46,7 +46,7 @@ def main() -> None:
         building = best(build)
         loss, updates = build()
         found = simplify([loss], updates, catch_up=True)
-        spent = best(lambda loss=loss, updates=updates: simplify([loss], updates, catch_up=True))  # type: ignore[misc]
+        spent = best(lambda loss=loss, updates=updates: simplify([loss], updates, catch_up=True))  # type: ignore[misc]  # bound now
         before = len(topological([loss, *updates.values()]))
         after = len(topological([*found.outputs, *found.updates.values()]))
         ratio = f"{spent / building:.2f}"

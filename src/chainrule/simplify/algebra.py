@@ -302,7 +302,7 @@ _OWN = __name__.partition(".")[0] + "."
 
 
 def _folded(root: Node) -> Node | None:
-    arrays = [child.array for child in root.inputs]  # type: ignore[attr-defined]
+    arrays = [child.array for child in root.inputs]  # type: ignore[attr-defined]  # constants
     with np.errstate(all="ignore"):
         try:
             value = np.asarray(root.op.forward(np, *arrays, **root.attributes))

@@ -118,7 +118,7 @@ class _Stepwise:
         self.at = 0
 
     def step(self, rows: Any) -> Any:
-        raise NotImplementedError
+        raise NotImplementedError("eager and compiled training say what a step is")
 
     def run(self, steps: int) -> Any:
         found = []

@@ -13,10 +13,10 @@ class Memory(Writer):
     """Everything about offsets and memory; values are computed by what builds on it."""
 
     def value(self, root: Scalar, copy: Copy) -> str:
-        raise NotImplementedError
+        raise NotImplementedError("values are computed by the class built on this one")
 
     def operand(self, s: Scalar, copy: Copy, lanes: int) -> str:
-        raise NotImplementedError
+        raise NotImplementedError("operands are computed by the class built on this one")
 
     # ── indices ───────────────────────────────────────────────────────────────────────────────────
 
