@@ -56,3 +56,19 @@ def test_elements_are_within_four_units_in_the_last_place() -> None:
         np.testing.assert_array_equal(found[~finite], wanted[~finite])
         units = np.abs(found[finite] - wanted[finite]) / np.spacing(np.abs(wanted[finite]))
         assert units.max(initial=0) <= 4, node
+
+
+def test_a_gradient_to_few_rows_of_a_table_without_columns() -> None:
+    table = cr.variable(np.zeros((8, 0), "f"))
+    (gradient,) = cr.gradients(cr.sum(cr.take(table, cr.constant([1, 2]), axis=0)), [table])
+    assert gradient is not None
+    assert Native([gradient]).run({})[0].shape == (8, 0)
+
+
+def test_what_python_computes_within_a_program_warns_of_nothing() -> None:
+    x = cr.variable(np.array([-1.0, 0.0, 1e3], "f"))
+    nodes = [cr.sinh(x), cr.log2(x)]
+    with np.errstate(all="raise"):
+        sinh, log2 = Native(nodes).run({})
+    np.testing.assert_array_equal(np.isinf(sinh), [False, False, True])
+    np.testing.assert_array_equal(np.isnan(log2), [True, False, False])

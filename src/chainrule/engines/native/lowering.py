@@ -307,7 +307,8 @@ def _reads_in_place(node: Node) -> bool:
 
 
 def _forward(node: Node, *arrays: Array) -> Array:
-    return run_op(node, arrays)
+    with np.errstate(all="ignore"):  # as in the stepper: what is not finite is found in the values
+        return run_op(node, arrays)
 
 
 class _Places:

@@ -138,7 +138,8 @@ def sparse_rows(lowering: Lowering, node: Node) -> Callable[[Indices, Scalar | N
         place = index.add(index.scale(slot, math.prod(after)), index.ravel(columns, after))
         return [loops.accumulate(sums, place, lowering.at(updates, [*rows, *columns]))]
 
-    by_rows(lowering, sums.name, which.shape, after, Stage(False, clear), Stage(True, add))
+    if updates.size:
+        by_rows(lowering, sums.name, which.shape, after, Stage(False, clear), Stage(True, add))
 
     def at(indices: Indices, guard: Scalar | None) -> Scalar:
         slot = loops.load(seen, indices[0], guard)
