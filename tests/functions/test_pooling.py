@@ -137,3 +137,40 @@ def test_what_does_not_fit_is_refused_with_the_mend(
     with pytest.raises(error, match=message) as caught:
         call()
     assert "test_pooling.py" in str(caught.value.where)
+
+
+def k_largest_in_order(x: np.ndarray, real: np.ndarray, k: int) -> np.ndarray:
+    """By definition: of one example (time, features), sorted stably, then put back in order."""
+    found = np.zeros((k, x.shape[1]), x.dtype)
+    places = np.flatnonzero(real)
+    for feature in range(x.shape[1]):
+        column = x[places, feature]
+        chosen = np.sort(np.argsort(-column, kind="stable")[:k])
+        found[: len(chosen), feature] = column[chosen]
+    return found
+
+
+@pytest.mark.parametrize("k", range(1, 8))
+def test_k_max_keeps_the_largest_in_their_order(k: int) -> None:
+    chosen = np.array([MASK[0], [True] * 7, [False] * 7])
+    x = np.random.default_rng(k).integers(-3, 3, (3, 7, 4)).astype(float)  # with ties
+    x[1, 2:5, 0] = -np.inf
+    everywhere = np.ones(7, bool)
+    for engine in ("stepper", "native"):
+        plain, masked = cr.evaluate(
+            [cr.k_max_over_time(x, k), cr.k_max_over_time(x, k, mask=chosen)], engine=engine
+        )
+        np.testing.assert_array_equal(plain, [k_largest_in_order(one, everywhere, k) for one in x])
+        np.testing.assert_array_equal(
+            masked, [k_largest_in_order(one, real, k) for one, real in zip(x, chosen, strict=True)]
+        )
+
+
+def test_k_max_gives_its_gradient_to_the_places_chosen() -> None:
+    check_derivatives(lambda x: cr.k_max_over_time(x, 3), SEQUENCE)
+    check_derivatives(lambda x: cr.k_max_over_time(x, 5, mask=MASK), SEQUENCE)
+    x = cr.variable(np.array([[[5.0], [7.0], [7.0], [7.0]]]))
+    found = cr.gradients(cr.sum(cr.k_max_over_time(x, 2) * [[10.0], [20.0]]), x).value
+    np.testing.assert_array_equal(found.ravel(), [0, 10, 20, 0])  # of equals the first
+    with pytest.raises(ArgumentError, match="choose k from 1 to 7"):
+        cr.k_max_over_time(SEQUENCE, 8)

@@ -6,16 +6,18 @@ The derivative of a maximum goes to one place, the first that attains it.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..dtypes import bool_
+from ..dtypes import bool_, int64
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..graph import Node, NodeLike, apply, as_node, constant, user_place
 from ..ops import (
     Composite,
     any,
+    argmax,
     astype,
     concat,
     max,
@@ -26,6 +28,7 @@ from ..ops import (
     slice_axis,
     sliding_windows,
     sum,
+    take_along_axis,
     where,
 )
 from ..ops.axes import one_axis
@@ -227,6 +230,75 @@ def max_over_time(x: NodeLike, axis: int = 1, mask: NodeLike | None = None) -> N
     real = _mask_for("max_over_time", node, number, mask)
     highest = max(where(real, node, -math.inf), axis=number)
     return where(any(real, axis=number), highest, 0)
+
+
+def k_max_over_time(x: NodeLike, k: int, axis: int = 1, mask: NodeLike | None = None) -> Node:
+    """The ``k`` largest values of each feature over ``axis``, in the order in which they stand there.
+
+    ``x`` is (batch, time, features) for axis 1, the result (batch, k, features).  ``mask`` (batch, time) is
+    True where there is a word; zeros stand behind the values of a sentence with fewer than ``k`` words.
+    The derivative goes to the places chosen; among equals those that stand first.
+
+    Raises ``ArgumentError`` for a ``k`` below 1 or beyond the length.  (Kalchbrenner et al., 2014)
+
+    >>> import chainrule as cr
+    >>> x = cr.constant([[[1.0], [4.0], [2.0], [9.0], [3.0]]])
+    >>> cr.k_max_over_time(x, 3).value.ravel()
+    array([4., 9., 3.], dtype=float32)
+    >>> cr.k_max_over_time(x, 3, mask=[[True, True, False, False, False]]).value.ravel()
+    array([1., 4., 0.], dtype=float32)
+    """
+    node, count = as_float(x), operator.index(k)
+    number = one_axis(axis, node.ndim, "k_max_over_time")
+    length = node.shape[number]
+    if not 1 <= count <= length:
+        raise ArgumentError(
+            f"k_max_over_time: k is {count}, and axis {number} has {length} places",
+            where=user_place(),
+            mend=f"choose k from 1 to {length}",
+        )
+    real = None if mask is None else _mask_for("k_max_over_time", node, number, mask)
+    places = _largest_places(node, count, number, real)
+    # Each finds its slot by counting those that stand before it: small comparisons instead of a sort.
+    slots = [
+        sum(
+            concat([astype(other < place, int64) for other in places], axis=number),
+            axis=number,
+            keepdims=True,
+        )
+        for place in places
+    ]
+    ordered = concat(
+        [
+            sum(concat([where(slot == wanted, place, 0) for slot, place in zip(slots, places, strict=True)],
+                       axis=number), axis=number, keepdims=True)
+            for wanted in range(count)
+        ],
+        axis=number,
+    )  # fmt: skip
+    if real is None:
+        return take_along_axis(node, ordered, axis=number)
+    found = take_along_axis(node, where(ordered < length, ordered, 0), axis=number)
+    return where(ordered < length, found, 0)
+
+
+def _largest_places(x: Node, k: int, axis: int, real: Node | None) -> list[Node]:
+    """The places of the ``k`` largest along ``axis``, largest first; beyond the end where there is none."""
+    shape = [x.shape[axis] if number == axis else 1 for number in range(x.ndim)]
+    steps = constant(np.arange(x.shape[axis]).reshape(shape))
+    # What is no candidate must be below every number, infinities too.
+    least = np.finfo(x.dtype).min
+    rest = maximum(x, least) if real is None else where(real, maximum(x, least), -math.inf)
+    found: list[Node] = []
+    for turn in range(k):
+        place = argmax(rest, axis=axis, keepdims=True)
+        rest = where(steps == place, -math.inf, rest)
+        if real is not None:
+            # Missing ones stand behind all others, one after the other, so that no two share a slot.
+            enough = sum(astype(real, int64), axis=axis, keepdims=True) > turn
+            place = where(enough, place, x.shape[axis] + turn)
+        found.append(place)
+    return found
 
 
 def mean_over_time(x: NodeLike, axis: int = 1, mask: NodeLike | None = None) -> Node:
