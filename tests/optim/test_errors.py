@@ -87,13 +87,13 @@ ERRORS: list[tuple[str, Callable[[], Any], str, str | None]] = [
         "an unknown option",
         lambda: SGD([W], momentum=0.9),  # type: ignore[call-arg]
         "SGD: there is no option 'momentum'",
-        "the options are clip, decoupled, l1, l2, penalise, weight_decay",
+        "the options are clip, constraint, decoupled, l1, l2, penalise, weight_decay",
     ),
     (
         "an unknown option of a group",
         lambda: Adam([{"parameters": [W], "lr": 0.1, "clip": None}]),
         "Adam, group 0: there is no option 'clip', 'lr'",
-        "the options are amsgrad, beta1, beta2, decoupled, epsilon, l1, l2, lazy, learning_rate, "
+        "the options are amsgrad, beta1, beta2, constraint, decoupled, epsilon, l1, l2, lazy, learning_rate, "
         "penalise, weight_decay",
     ),
     (

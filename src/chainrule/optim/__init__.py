@@ -8,6 +8,7 @@ from .adafactor import Adafactor
 from .adam import Adam, AdamW
 from .adaptive import Adadelta, Adagrad, RMSProp
 from .clipping import Clip, clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
+from .constraints import Constraint, max_norm
 from .descent import SGD, Momentum, Nesterov
 from .groups import CommonOptions, Group, Parameters
 from .optimizer import Optimizer
@@ -34,6 +35,7 @@ __all__ = [
     "AdamW",
     "Clip",
     "CommonOptions",
+    "Constraint",
     "Group",
     "Momentum",
     "Nesterov",
@@ -55,6 +57,7 @@ __all__ = [
     "l1",
     "l2",
     "linear",
+    "max_norm",
     "polynomial",
     "step_decay",
     "warmup",

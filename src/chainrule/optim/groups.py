@@ -12,6 +12,7 @@ from ..errors import ArgumentError, DTypeError
 from ..graph import Variable, user_place
 from .checks import NOT_NEGATIVE, in_range
 from .clipping import Clip
+from .constraints import Constraint
 from .regularisers import Penalise, every_parameter
 from .schedules import Schedule, as_schedule
 
@@ -27,6 +28,7 @@ class GroupOptions(TypedDict, total=False):
     l1: float
     l2: float
     penalise: Penalise
+    constraint: Constraint | None
 
 
 class CommonOptions(GroupOptions, total=False):
@@ -46,6 +48,7 @@ class Group:
     l1: float
     l2: float
     penalise: Penalise
+    constraint: Constraint | None
     own: Mapping[str, Any]
     """The rule's own options that differ in this group."""
 
@@ -56,6 +59,7 @@ _DEFAULTS: dict[str, Any] = {
     "l1": 0.0,
     "l2": 0.0,
     "penalise": every_parameter,
+    "constraint": None,
 }
 _STRENGTHS = ("weight_decay", "l1", "l2")
 
@@ -158,6 +162,12 @@ def _checked(where: str, settings: dict[str, Any]) -> dict[str, Any]:
             f"{where}: penalise is {settings['penalise']!r}; it must be a function of a parameter",
             where=user_place(),
             mend="for example penalise=cr.optim.except_biases",
+        )
+    if not (settings["constraint"] is None or callable(settings["constraint"])):
+        raise ArgumentError(
+            f"{where}: constraint is {settings['constraint']!r}; it must be a function of a parameter",
+            where=user_place(),
+            mend="for example constraint=cr.optim.max_norm(3.0)",
         )
     return settings
 

@@ -38,10 +38,11 @@ class Optimizer:
     - ``l1``, ``l2``: the gradients of the penalties of ``regularisers.py``, λ₁·sign(θ) + 2λ₂·θ;
     - ``penalise``: a function that says which parameters decay and penalties apply to, for example
       ``except_biases``;
-    - ``clip``: a :class:`Clip`.
+    - ``clip``: a :class:`Clip`;
+    - ``constraint``: what a new value is held to, for example ``max_norm(3.0)``.
 
     The order is that of the loss: penalties belong to it, so they are added first, then the gradients
-    are clipped, then coupled weight decay is added, then the rule is applied.
+    are clipped, then coupled weight decay is added, then the rule is applied, and last the constraint.
 
     All arithmetic on a parameter is in its own dtype.  A gradient that is not finite makes its
     parameter and state NaN or infinite: nothing is skipped in silence.  The loop that runs the step is
@@ -242,6 +243,8 @@ class Optimizer:
         new, state = rule.rule(parameter, gradient, slots, rate, t)
         if decay and group.decoupled:
             new = new - rate * decay * parameter
+        if group.constraint is not None:
+            new = group.constraint(new)
         if state.keys() != slots.keys():
             raise ArgumentError(
                 f"the rule of {type(self).__name__} gave the state {sorted(state)}, not {sorted(slots)}",
