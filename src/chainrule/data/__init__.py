@@ -4,8 +4,10 @@ Start reading at ``vocabulary.py``, then ``windows.py`` and ``batches.py``.
 """
 
 from chainrule.data.batches import Batches, BucketedBatches, Padded, permutation
+from chainrule.data.columns import CONLLU, Sentences, read_columns, read_conllu, write_columns
 from chainrule.data.files import read_bytes, write_atomically
 from chainrule.data.normalise import Standardisation, standardise
+from chainrule.data.parts import Parts, data_files, part_named, parts_of
 from chainrule.data.prose import prose
 from chainrule.data.python_docs import Document, python_docs, split_documents
 from chainrule.data.ragged import Ragged, as_ragged
@@ -16,13 +18,16 @@ from chainrule.data.vocabulary import Vocabulary
 from chainrule.data.windows import centered_windows, context_windows
 
 __all__ = [
+    "CONLLU",
     "Batches",
     "BucketedBatches",
     "CharacterTokenizer",
     "ContextBatches",
     "Document",
     "Padded",
+    "Parts",
     "Ragged",
+    "Sentences",
     "Standardisation",
     "Tokenizer",
     "Vocabulary",
@@ -30,11 +35,16 @@ __all__ = [
     "as_ragged",
     "centered_windows",
     "context_windows",
+    "data_files",
     "load_idx",
+    "part_named",
+    "parts_of",
     "permutation",
     "prose",
     "python_docs",
     "read_bytes",
+    "read_columns",
+    "read_conllu",
     "read_csv",
     "read_jsonl",
     "read_lines",
@@ -43,4 +53,5 @@ __all__ = [
     "split_sentences",
     "standardise",
     "write_atomically",
+    "write_columns",
 ]

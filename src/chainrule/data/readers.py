@@ -198,7 +198,7 @@ def read_csv(
     wanted = list(names if columns is None else columns)
     for column in wanted:
         if column not in names:
-            raise _no_column(column, names, path, line)
+            raise no_column(column, names, path, line)
     places = [names.index(column) for column in wanted]
     for line, row in rows:
         if len(row) != len(names):
@@ -240,7 +240,8 @@ def _require_distinct(names: list[str], path: Pathish, line: int) -> None:
         raise DataError(f"column {twice[0]!r} is in the header twice", path=path, line=line)
 
 
-def _no_column(column: str, names: Sequence[str], path: Pathish, line: int) -> DataError:
+def no_column(column: str, names: Sequence[str], path: Pathish, line: int | None = None) -> DataError:
+    """The error for a column that a file does not have."""
     near = difflib.get_close_matches(column, names, n=1)
     there = ", ".join(map(repr, names)) or "none"
     return DataError(
@@ -282,7 +283,7 @@ def read_jsonl(
             table = {key: [] for key in row}
         for column, values in table.items():
             if column not in row:
-                raise _no_column(column, list(row), path, line)
+                raise no_column(column, list(row), path, line)
             values.append(row[column])
         if columns is None and len(row) > len(table):
             extra = next(key for key in row if key not in table)
