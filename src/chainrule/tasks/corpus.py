@@ -14,6 +14,8 @@ from ..data import (
     Document,
     Tokenizer,
     WordTokenizer,
+    data_files,
+    part_named,
     python_docs,
     read_text,
     split_documents,
@@ -27,7 +29,7 @@ END = "</s>"
 PYTHON_DOCS = "python-docs"
 
 _PARTS = ("train", "validation", "test")
-_NAMED = {"train": 0, "training": 0, "valid": 1, "validation": 1, "val": 1, "dev": 1, "test": 2}
+_SUFFIXES = (".txt", ".tokens", ".text")
 _ENOUGH = 30  # pieces that can be dealt out to three parts
 _LINES, _WORDS = 20, 400  # the length of a piece where nothing in the text says where to cut
 
@@ -197,19 +199,14 @@ def _read(options: TextOptions) -> _Source:
 
 
 def _read_folder(folder: Path, options: TextOptions) -> _Source:
-    # Of a text that lies there packed and unpacked as well, one is read.
-    found = sorted((item for item in folder.iterdir() if item.is_file() and _is_text(item)), reverse=True)
-    files = sorted({_plain_name(file): file for file in found}.values())
+    files = data_files(folder, _SUFFIXES)
     if not files:
         raise DataError(
             "the folder holds no text files", path=folder, mend="expected *.txt, *.tokens or *.txt.gz"
         )
     documents = [Document(file.name, read_text(file, options.encoding)) for file in files]
-    parts: list[list[Document]] = [[], [], []]
-    for document in documents:
-        said = {_NAMED[word] for word in re.split("[^a-z]+", document.name.lower()) if word in _NAMED}
-        if len(said) == 1:
-            parts[said.pop()].append(document)
+    said = [part_named(document.name) for document in documents]
+    parts = [[d for d, part in zip(documents, said, strict=True) if part == name] for name in _PARTS]
     if all(parts):
         return _Source(folder.name, str(folder), documents, parts)
     if sum(map(len, parts)) == len(documents):
@@ -221,15 +218,6 @@ def _read_folder(folder: Path, options: TextOptions) -> _Source:
             mend="add it, or name a single file, which will be split",
         )
     return _Source(folder.name, str(folder), documents)
-
-
-def _plain_name(path: Path) -> str:
-    return path.name.lower().removesuffix(".gz")
-
-
-def _is_text(path: Path) -> bool:
-    name = _plain_name(path)
-    return name.endswith((".txt", ".tokens", ".text")) and not name.startswith((".", "readme", "license"))
 
 
 def _pieces(path: Path, options: TextOptions) -> list[Document]:
