@@ -5,6 +5,7 @@ Start reading at ``vocabulary.py``, then ``windows.py`` and ``batches.py``.
 
 from chainrule.data.batches import Batches, BucketedBatches, Padded, permutation
 from chainrule.data.columns import CONLLU, Sentences, read_columns, read_conllu, write_columns
+from chainrule.data.features import Channel, Channels, Encoded, capitals, normalised, shape
 from chainrule.data.files import read_bytes, write_atomically
 from chainrule.data.normalise import Standardisation, standardise
 from chainrule.data.parts import Parts, data_files, part_named, parts_of
@@ -13,6 +14,7 @@ from chainrule.data.python_docs import Document, python_docs, split_documents
 from chainrule.data.ragged import Ragged, as_ragged
 from chainrule.data.readers import load_idx, read_csv, read_jsonl, read_lines, read_text
 from chainrule.data.streams import ContextBatches
+from chainrule.data.tag_batches import WindowBatches, window_streams
 from chainrule.data.tokenizers import CharacterTokenizer, Tokenizer, WordTokenizer, split_sentences
 from chainrule.data.vocabulary import Vocabulary
 from chainrule.data.windows import centered_windows, context_windows
@@ -21,9 +23,12 @@ __all__ = [
     "CONLLU",
     "Batches",
     "BucketedBatches",
+    "Channel",
+    "Channels",
     "CharacterTokenizer",
     "ContextBatches",
     "Document",
+    "Encoded",
     "Padded",
     "Parts",
     "Ragged",
@@ -31,12 +36,15 @@ __all__ = [
     "Standardisation",
     "Tokenizer",
     "Vocabulary",
+    "WindowBatches",
     "WordTokenizer",
     "as_ragged",
+    "capitals",
     "centered_windows",
     "context_windows",
     "data_files",
     "load_idx",
+    "normalised",
     "part_named",
     "parts_of",
     "permutation",
@@ -49,9 +57,11 @@ __all__ = [
     "read_jsonl",
     "read_lines",
     "read_text",
+    "shape",
     "split_documents",
     "split_sentences",
     "standardise",
+    "window_streams",
     "write_atomically",
     "write_columns",
 ]

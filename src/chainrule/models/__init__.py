@@ -7,15 +7,20 @@ from .image_cnn import ImageCNN
 from .language_model import FeedForwardLanguageModel
 from .ngram import KneserNey
 from .perceptron import MLP, MLP1, MLP2, FoldedLinear, Perceptron, with_constant
+from .window_tagger import ChannelEmbeddings, LinearTagger, Lookup, WindowTagger
 
 __all__ = [
     "MLP",
     "MLP1",
     "MLP2",
+    "ChannelEmbeddings",
     "FeedForwardLanguageModel",
     "FoldedLinear",
     "ImageCNN",
     "KneserNey",
+    "LinearTagger",
+    "Lookup",
     "Perceptron",
+    "WindowTagger",
     "with_constant",
 ]
