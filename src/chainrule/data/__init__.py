@@ -7,6 +7,7 @@ from chainrule.data.batches import Batches, BucketedBatches, Padded, permutation
 from chainrule.data.columns import CONLLU, Sentences, read_columns, read_conllu, write_columns
 from chainrule.data.features import Channel, Channels, Encoded, capitals, normalised, shape
 from chainrule.data.files import read_bytes, write_atomically
+from chainrule.data.labelled import Labelled, read_labelled
 from chainrule.data.normalise import Standardisation, standardise
 from chainrule.data.parts import Parts, data_files, part_named, parts_of
 from chainrule.data.prose import prose
@@ -29,6 +30,7 @@ __all__ = [
     "ContextBatches",
     "Document",
     "Encoded",
+    "Labelled",
     "Padded",
     "Parts",
     "Ragged",
@@ -55,6 +57,7 @@ __all__ = [
     "read_conllu",
     "read_csv",
     "read_jsonl",
+    "read_labelled",
     "read_lines",
     "read_text",
     "shape",
