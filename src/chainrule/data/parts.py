@@ -63,12 +63,12 @@ def data_files(folder: Pathish, suffixes: Sequence[str] = ()) -> list[Path]:
     endings = tuple(suffix.lower() for suffix in suffixes)
     found: dict[str, Path] = {}
     # In reverse, so that x.txt comes after x.txt.gz and takes its place.
-    for file in sorted(_items(folder), reverse=True):
+    for file in sorted(_items(folder), key=_name, reverse=True):
         plain = _unpacked(file.name)
         wanted = plain.lower().endswith(endings) if endings else True
         if wanted and not file.name.lower().startswith(_ABOUT) and file.is_file():
             found[plain] = file
-    return sorted(found.values())
+    return sorted(found.values(), key=_name)
 
 
 def parts_of(path: Pathish, suffixes: Sequence[str] = ()) -> Parts:
@@ -130,6 +130,10 @@ def _items(folder: Pathish) -> list[Path]:
         raise DataError("no such file or folder", path=folder, mend="check the path") from None
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror or error}", path=folder) from error
+
+
+def _name(file: Path) -> str:
+    return file.name  # paths themselves are in another order on Windows
 
 
 def _unpacked(name: str) -> str:
