@@ -7,6 +7,7 @@ from .image_cnn import ImageCNN
 from .language_model import FeedForwardLanguageModel
 from .ngram import KneserNey
 from .perceptron import MLP, MLP1, MLP2, FoldedLinear, Perceptron, with_constant
+from .text_cnn import TextCNN
 from .window_tagger import ChannelEmbeddings, LinearTagger, Lookup, WindowTagger
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "LinearTagger",
     "Lookup",
     "Perceptron",
+    "TextCNN",
     "WindowTagger",
     "with_constant",
 ]
