@@ -114,21 +114,25 @@ def _string(node: ast.expr) -> str | None:
     return None
 
 
-def _modules(root: Path) -> Iterator[tuple[str, str]]:
-    """The docstrings of every module below ``root``, those of one module joined."""
+def python_sources(root: Path) -> Iterator[tuple[str, Path]]:
+    """The dotted name and the file of every module below ``root``, tests and others' packages aside."""
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(f for f in folders if f.isidentifier() and f not in _LEFT_OUT)
         package = Path(folder).relative_to(root).parts
         for file in sorted(files):
             stem, extension = os.path.splitext(file)
-            if extension != ".py" or not stem.isidentifier() or stem.startswith("_sysconfigdata"):
-                continue
-            try:
-                tree = _parse(Path(folder, file))
-            except DataError:
-                continue  # a stray file that is no Python of this version has no docstrings to give
-            name = ".".join(package if stem == "__init__" else (*package, stem))
-            yield f"module:{name}", "\n\n".join(_docstrings(tree))
+            if extension == ".py" and stem.isidentifier() and not stem.startswith("_sysconfigdata"):
+                yield ".".join(package if stem == "__init__" else (*package, stem)), Path(folder, file)
+
+
+def _modules(root: Path) -> Iterator[tuple[str, str]]:
+    """The docstrings of every module below ``root``, those of one module joined."""
+    for name, path in python_sources(root):
+        try:
+            tree = _parse(path)
+        except DataError:
+            continue  # a stray file that is no Python of this version has no docstrings to give
+        yield f"module:{name}", "\n\n".join(_docstrings(tree))
 
 
 def _docstrings(tree: ast.Module) -> Iterator[str]:
