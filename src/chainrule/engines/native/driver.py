@@ -75,19 +75,11 @@ def system_kind(triple: str) -> str:
     return "darwin" if "darwin" in triple or "macos" in triple else "nap"
 
 
-def sources(triple: str) -> dict[str, str]:
-    """The driver's functions by name, each with the LLVM text that defines it."""
+def source(triple: str) -> str:
+    """The LLVM text that defines the driver's functions."""
     machine = triple.split("-")[0]
     sleeping = _SLEEPING[system_kind(triple)].replace("FUTEX", str(FUTEX_NUMBERS.get(machine, 0)))
-    pause = _pause(machine)
-    gates = pause + sleeping + _GATES
-    running = gates + _BARRIER + _WALK
-    return {
-        LEAD: running + _POST.replace("LINKAGE", "internal") + _LEAD,
-        SERVE: running + _SERVE,
-        POST: gates + _POST.replace("LINKAGE", ""),
-        PAUSES: pause + _PAUSES,
-    }
+    return _pause(machine) + sleeping + _GATES + _BARRIER + _WALK + _POST + _LEAD + _SERVE + _PAUSES
 
 
 def _pause(machine: str) -> str:
@@ -353,7 +345,7 @@ return:
 """
 
 _POST = f"""
-define LINKAGE void @{POST}(ptr %box, ptr %context, i64 %thread) {{
+define void @{POST}(ptr %box, ptr %context, i64 %thread) {{
   %context.at = getelementptr i64, ptr %box, i64 {JOB_CONTEXT}
   store ptr %context, ptr %context.at
   %thread.at = getelementptr i64, ptr %box, i64 {JOB_THREAD}
@@ -440,4 +432,4 @@ return:
 @cache
 def functions() -> dict[str, int]:
     """The addresses of the driver's functions, made once a process."""
-    return jit.compile_functions(sources(host().triple))
+    return jit.compile_functions({f"{LEAD} {SERVE} {POST} {PAUSES}": source(host().triple)})
