@@ -16,12 +16,28 @@ from chainrule.data.ragged import Ragged, as_ragged
 from chainrule.data.readers import load_idx, read_csv, read_jsonl, read_lines, read_text
 from chainrule.data.streams import ContextBatches
 from chainrule.data.tag_batches import WindowBatches, window_streams
+from chainrule.data.tags import (
+    OUTSIDE,
+    TAG_SCHEMES,
+    Span,
+    TagScheme,
+    Transitions,
+    allowed_transitions,
+    check_tags,
+    convert,
+    faults,
+    repaired,
+    spans_of,
+    tags_of,
+)
 from chainrule.data.tokenizers import CharacterTokenizer, Tokenizer, WordTokenizer, split_sentences
 from chainrule.data.vocabulary import Vocabulary
 from chainrule.data.windows import centered_windows, context_windows
 
 __all__ = [
     "CONLLU",
+    "OUTSIDE",
+    "TAG_SCHEMES",
     "Batches",
     "BucketedBatches",
     "Channel",
@@ -35,16 +51,23 @@ __all__ = [
     "Parts",
     "Ragged",
     "Sentences",
+    "Span",
     "Standardisation",
+    "TagScheme",
     "Tokenizer",
+    "Transitions",
     "Vocabulary",
     "WindowBatches",
     "WordTokenizer",
+    "allowed_transitions",
     "as_ragged",
     "capitals",
     "centered_windows",
+    "check_tags",
     "context_windows",
+    "convert",
     "data_files",
+    "faults",
     "load_idx",
     "normalised",
     "part_named",
@@ -60,10 +83,13 @@ __all__ = [
     "read_labelled",
     "read_lines",
     "read_text",
+    "repaired",
     "shape",
+    "spans_of",
     "split_documents",
     "split_sentences",
     "standardise",
+    "tags_of",
     "window_streams",
     "write_atomically",
     "write_columns",

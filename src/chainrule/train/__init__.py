@@ -10,6 +10,7 @@ from .loop import Epochs, Result, Settings, Training, Validate, fit
 from .metrics import ClassScores, accuracy, confusion_matrix, perplexity
 from .progress import Bar, Plain, Reporter, Silent, default_reporter, describe
 from .run_folder import RunFolder
+from .spans import SpanScores
 from .step import Batch, Evaluation, Loss, PerExample, TrainingStep
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "RunFolder",
     "Settings",
     "Silent",
+    "SpanScores",
     "Training",
     "TrainingStep",
     "Validate",

@@ -73,14 +73,20 @@ class ClassScores:
     @classmethod
     def of(cls, confusion: NDArray[Any], names: Sequence[str] | None = None) -> ClassScores:
         """The scores of a confusion matrix with gold classes as rows."""
-        right = np.diagonal(confusion).astype(np.float64)
-        predicted, gold = confusion.sum(axis=0), confusion.sum(axis=1)
+        labels = [str(index) for index in range(len(confusion))] if names is None else names
+        return cls.of_counts(np.diagonal(confusion), confusion.sum(axis=0), confusion.sum(axis=1), labels)
+
+    @classmethod
+    def of_counts(
+        cls, right: NDArray[Any], predicted: NDArray[Any], gold: NDArray[Any], names: Sequence[str]
+    ) -> ClassScores:
+        """The scores of classes predicted so often, ``right`` so many times, and in truth ``gold`` times."""
+        right = right.astype(np.float64)
         precision = np.divide(right, predicted, out=np.zeros_like(right), where=predicted > 0)
         recall = np.divide(right, gold, out=np.zeros_like(right), where=gold > 0)
         total = precision + recall
         f1 = np.divide(2 * precision * recall, total, out=np.zeros_like(right), where=total > 0)
-        labels = tuple(names) if names is not None else tuple(str(index) for index in range(len(right)))
-        return cls(labels, precision, recall, f1, gold.astype(np.int64))
+        return cls(tuple(names), precision, recall, f1, gold.astype(np.int64))
 
     @property
     def macro_f1(self) -> float:
@@ -101,11 +107,15 @@ class ClassScores:
         return found
 
     def __str__(self) -> str:
-        rows = self.rows()
-        width = max([5, *(len(row[0]) for row in rows)])
-        lines = [f"{'class':<{width}}  precision  recall      F1  support"]
-        lines += [f"{name:<{width}}  {p:9.4f}  {r:6.4f}  {f:6.4f}  {n:7d}" for name, p, r, f, n in rows]
-        return "\n".join(lines)
+        return score_table("class", self.rows())
+
+
+def score_table(head: str, rows: Sequence[tuple[str, float, float, float, int]]) -> str:
+    """Rows of a name, precision, recall, F1 and support, as text."""
+    width = max([len(head), *(len(row[0]) for row in rows)])
+    lines = [f"{head:<{width}}  precision  recall      F1  support"]
+    lines += [f"{name:<{width}}  {p:9.4f}  {r:6.4f}  {f:6.4f}  {n:7d}" for name, p, r, f, n in rows]
+    return "\n".join(lines)
 
 
 def _pair(predicted: ArrayLike, gold: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
