@@ -252,3 +252,14 @@ def test_training_on_one_hot_words_costs_no_product_with_zeros() -> None:
     names = op_names([*found.outputs, *found.updates.values()])
     assert "one_hot" not in names
     assert show(found.updates[table], 1).startswith("add_rows(")
+
+
+@pytest.mark.parametrize("words", [[[0, 3, 3]], [[0, 3, 3], [6, 0, 1]]], ids=["one look", "two looks"])
+def test_the_norm_of_rows_that_are_known_beforehand(words) -> None:
+    """Their first places are numbers then, and the rule must not take its own result for more work."""
+    table = cr.variable(np.arange(21.0).reshape(7, 3))
+    loss = sum(cr.sum(cr.square(cr.take(table, cr.constant(row), axis=0))) for row in words)
+    norm = cr.sum(cr.square(cr.gradients(loss, table)))
+    counts = np.bincount(np.concatenate(words), minlength=7)
+    wanted = np.sum((2 * counts[:, None] * table.value) ** 2)
+    assert cr.evaluate(simplify([norm]).outputs[0]) == wanted
