@@ -82,7 +82,8 @@ class Lease:
     """The right to write to the arrays of some variables in place, until somebody looks at one.
 
     Inside ``with lease as renewed:`` the holder writes to ``lease.arrays``; ``renewed`` lists the numbers
-    of those that are other arrays than last time, as they were looked at, assigned, or lent to another.
+    of those that may be other arrays than last time, or hold other values: they were looked at, assigned,
+    or lent to another.
     Whoever looks meanwhile from another thread waits for the end.  ``settle``, if given, is called with a
     variable's number before anyone sees its array: what was put off is to be made up for in place.
     """
@@ -129,13 +130,10 @@ class Lease:
         self._lock.release()
 
     def _renew(self) -> list[int]:
-        renewed = []
-        for number in sorted(self._recalled):
-            array = self._holdings[number].lend(self)
-            if array is not self.arrays[number]:
-                renewed.append(number)
-            self.arrays[number] = array
-            self._recalled.discard(number)
+        renewed = sorted(self._recalled)
+        for number in renewed:
+            self.arrays[number] = self._holdings[number].lend(self)
+        self._recalled.clear()  # only now: who has no memory for one of them is to be told of all again
         return renewed
 
     def between_runs(self) -> _Turn:
