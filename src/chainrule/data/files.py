@@ -7,6 +7,7 @@ import gzip
 import io
 import os
 import zlib
+from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 
@@ -97,17 +98,29 @@ def read_bytes(path: Pathish, most: int = MOST_BYTES) -> bytes:
 
 
 def write_atomically(path: Pathish, content: bytes | str) -> None:
-    """Write a file whole or not at all: to a temporary name beside it, flushed to disk, then renamed.
+    """Write a file whole or not at all, as :func:`replacing` does.
 
-    A ``str`` is written as UTF-8 with its newlines unchanged.  A failure at any moment leaves the old
-    file, if there was one, and no temporary file.
+    A ``str`` is written as UTF-8 with its newlines unchanged.
+    """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    with replacing(path) as stream:
+        stream.write(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Pathish) -> Iterator[io.BufferedWriter]:
+    """A stream to write a file whole or not at all: to a temporary name beside it, then renamed.
+
+    The content is flushed to disk before the rename.  A failure at any moment, the caller's included,
+    leaves the old file, if there was one, and no temporary file.
+
+    Raises: DataError if the file cannot be written.
     """
     target = Path(path)
-    data = content.encode("utf-8") if isinstance(content, str) else content
     temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}.tmp")
     try:
         with open(temporary, "xb") as stream:
-            stream.write(data)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, target)
