@@ -16,7 +16,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 #: From the ground up; a room may import what stands before it.
 ROOMS = (
-    "version", "errors", "dtypes", "special", "namespace", "trees", "graph", "loops", "rewrite",
+    "version", "errors", "places", "dtypes", "special", "namespace", "trees", "graph", "loops", "rewrite",
     "ops", "functions", "differentiate", "simplify",
     "engines", "compile", "transforms",
     "nn", "optim", "data", "models", "train", "tasks",

@@ -1,5 +1,5 @@
 """Data on its way into a network: files, tokens, vocabularies, windows, batches, the built-in corpus.
-May import: chainrule.errors, NumPy and the standard library; knows no graph.
+May import: chainrule.errors and places, NumPy and the standard library; knows no graph.
 Start reading at ``vocabulary.py``, then ``windows.py`` and ``batches.py``.
 """
 
@@ -31,8 +31,10 @@ from chainrule.data.tags import (
     tags_of,
 )
 from chainrule.data.tokenizers import CharacterTokenizer, Tokenizer, WordTokenizer, split_sentences
+from chainrule.data.vector_files import read_vectors, write_vectors
 from chainrule.data.vocabulary import Vocabulary
 from chainrule.data.windows import centered_windows, context_windows
+from chainrule.data.word_vectors import WordVectors
 
 __all__ = [
     "CONLLU",
@@ -59,6 +61,7 @@ __all__ = [
     "Vocabulary",
     "WindowBatches",
     "WordTokenizer",
+    "WordVectors",
     "allowed_transitions",
     "as_ragged",
     "capitals",
@@ -83,6 +86,7 @@ __all__ = [
     "read_labelled",
     "read_lines",
     "read_text",
+    "read_vectors",
     "repaired",
     "shape",
     "spans_of",
@@ -93,4 +97,5 @@ __all__ = [
     "window_streams",
     "write_atomically",
     "write_columns",
+    "write_vectors",
 ]
