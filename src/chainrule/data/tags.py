@@ -113,7 +113,7 @@ def tags_of(spans: Iterable[tuple[int, int, str]], length: int, scheme: TagSchem
         letters[0], letters[-1] = rules.first, rules.last
         if end == start + 1:
             letters[0] = rules.single
-        if rules.again and before == (before.start, start, kind):
+        if rules.again and 0 < start == before.end and kind == before.type:
             letters[0] = rules.again
         tags[start:end] = [_tag(letter, kind) for letter in letters]
         before = Span(start, end, kind)
