@@ -99,12 +99,14 @@ class Channel:
     ``size`` is the number of ids a token has: 1, or more for ``characters`` and ``ngrams``.  ``counts``
     says how often each symbol was seen in training, shape (vocabulary,); it is 0 for padding and unknown,
     and where the vocabulary was given.  Id 0 is the padding, beyond the ends of a sentence, and 1 unknown.
+    ``given`` is how many numbers the vectors have that came with the vocabulary, 0 where none did.
     """
 
     name: str
     vocabulary: Vocabulary
     counts: tuple[int, ...]
     size: int = 1
+    given: int = 0
 
     def __len__(self) -> int:
         return len(self.vocabulary)
@@ -169,13 +171,13 @@ class Channels:
         lower: bool = True,
         digits: bool = True,
         min_count: int = 1,
-        vectors: Iterable[str] | None = None,
+        vectors: tuple[Iterable[str], int] | None = None,
     ) -> Channels:
         """The channels called ``names``, with the symbols that training sentences show.
 
         A symbol seen less than ``min_count`` times is unknown, so that there is something to learn about
         unknown ones; characters and shapes are all kept.  ``vectors`` are the words of the channel
-        ``vector``.
+        ``vector``, and how many numbers each of their vectors has.
 
         Raises ``ArgumentError`` for a channel named twice, a column that is not there, none at all.
         """
@@ -187,8 +189,8 @@ class Channels:
             if name == VECTOR:
                 if vectors is None:
                     raise ArgumentError("the channel 'vector' has no vectors", mend="give their words")
-                vocabulary = Vocabulary(dict.fromkeys(vectors))
-                channels.append(Channel(name, vocabulary, (0,) * len(vocabulary)))
+                vocabulary = Vocabulary.build(dict.fromkeys(vectors[0], 1))
+                channels.append(Channel(name, vocabulary, (0,) * len(vocabulary), given=vectors[1]))
                 continue
             counts = given._counted(name, columns)
             least = min_count if _is_open(name) else 1
@@ -255,7 +257,13 @@ class Channels:
     def save(self, path: Pathish) -> None:
         """Write the channels as JSON, whole or not at all."""
         channels = [
-            {"name": c.name, "size": c.size, "tokens": c.vocabulary.tokens[2:], "counts": c.counts[2:]}
+            {
+                "name": c.name,
+                "size": c.size,
+                "given": c.given,
+                "tokens": c.vocabulary.tokens[2:],
+                "counts": c.counts[2:],
+            }
             for c in self.channels
         ]
         header = {"format": _FORMAT, "version": _VERSION, "lower": self.lower, "digits": self.digits}
@@ -269,7 +277,7 @@ class Channels:
             if (found["format"], found["version"]) != (_FORMAT, _VERSION):
                 raise ValueError(f"version {found['version']} of {found['format']!r}")
             channels = [
-                Channel(c["name"], Vocabulary(c["tokens"]), (0, 0, *c["counts"]), c["size"])
+                Channel(c["name"], Vocabulary(c["tokens"]), (0, 0, *c["counts"]), c["size"], c["given"])
                 for c in found["channels"]
             ]
             if any(len(channel.counts) != len(channel) for channel in channels):

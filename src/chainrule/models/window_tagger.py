@@ -211,7 +211,7 @@ class LinearTagger(Module):
         ]
         self.bias = variable(np.zeros(classes, np.float32))
 
-    def forward(self, *windows: Node) -> Node:
+    def forward(self, *windows: Node, mode: Mode = EVALUATE) -> Node:
         _check(windows, [lookup.reading for lookup in self.lookups], self.window)
         scores: Node = self.bias
         for ids, table, lookup in zip(windows, self.tables, self.lookups, strict=True):

@@ -7,9 +7,11 @@ Start reading at ``task.py``, then ``language_model.py``.
 from ..errors import ConfigurationError
 from .digits import Digits
 from .language_model import LanguageModeling
+from .pos import PosTagging
 from .task import Report, Say, System, Table, Task
+from .textcnn import TextClassification
 
-TASKS: dict[str, Task] = {task.name: task for task in (LanguageModeling(), Digits())}
+TASKS: dict[str, Task] = {task.name: task for task in (LanguageModeling(), Digits(), PosTagging(), TextClassification())}
 
 
 def task_named(name: str) -> Task:
@@ -22,4 +24,16 @@ def task_named(name: str) -> Task:
         ) from None
 
 
-__all__ = ["TASKS", "Digits", "LanguageModeling", "Report", "Say", "System", "Table", "Task", "task_named"]
+__all__ = [
+    "TASKS",
+    "Digits",
+    "LanguageModeling",
+    "PosTagging",
+    "Report",
+    "Say",
+    "System",
+    "Table",
+    "Task",
+    "TextClassification",
+    "task_named",
+]

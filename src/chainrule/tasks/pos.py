@@ -1,0 +1,331 @@
+"""Part-of-speech tagging: a window network over words and their features, each word tagged by itself.
+
+Any other tags that words carry are learned in the same way: by default the roles of tokens in source code.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from typing import Any, ClassVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import nn
+from ..data import Sentences, WindowBatches
+from ..data.features import FORM
+from ..data.vector_files import read_vectors
+from ..data.word_vectors import WordVectors
+from ..graph import placeholder
+from ..models.lexicon import Lexicon
+from ..train import ClassScores, Reporter, Result, RunFolder, accuracy, confusion_matrix, fit
+from ..train.configuration import (
+    Options,
+    make_optimizer,
+    make_plateau,
+    make_settings,
+    recorded,
+    to_mapping,
+)
+from . import tagging
+from .tagged_data import (
+    Tagged,
+    check_options,
+    cut,
+    located,
+    read_tagged,
+    read_tagged_test,
+    sentences_of,
+    tag_column,
+)
+from .tagging import Scorer, TaggingConfig
+from .task import Report, Say, Table
+
+_LEXICON = "lexicon.json"
+_CONFUSIONS = 15
+_EXAMPLES = 3
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass
+class PosTagger:
+    """A trained tagger: evaluates and predicts."""
+
+    config: TaggingConfig
+    scorer: Scorer
+    lexicon: Lexicon
+    """The words of the training sentences, and the tag that each had most often."""
+    linear: Scorer | None = None
+    """The logistic regression that it is compared with."""
+
+    def tag(self, sentences: Sentences) -> list[str]:
+        """The best tag of every word, end to end."""
+        return _best(self.scorer, sentences)
+
+    def evaluate(self, data: str | None) -> Report:
+        """Accuracy on the test sentences, or on those of the file or source that ``data`` names."""
+        options = self.config.data
+        if data is not None:
+            options = msgspec.structs.replace(options, source=data)
+        name, test = read_tagged_test(options)
+        return self.report(name, test, tag_column(test, options))
+
+    def report(self, name: str, test: Sentences, column: str) -> Report:
+        """Accuracy on these sentences beside the baselines', each tag's scores, and what is confused."""
+        words = list(chain.from_iterable(test[FORM]))
+        gold = list(chain.from_iterable(test[column]))
+        known = np.array([word in self.lexicon for word in words], np.bool_)
+        found = self.tag(test)
+        rows = [
+            ("most frequent tag", [self.lexicon.usual] * len(words)),
+            ("most frequent tag of each word", self.lexicon.tags(words)),
+        ]
+        if self.linear is not None:
+            rows.append(("logistic regression", _best(self.linear, test)))
+        rows.append((_describe(self.config), found))
+        compared = [(label, *_accuracies(tags, gold, known)) for label, tags in rows]
+        names = ("accuracy", "known_accuracy", "unknown_accuracy")
+        keys = ("most_frequent", "dictionary", *(["linear"] if self.linear is not None else []))
+        scores = dict(zip(names, compared[-1][1:], strict=True))
+        scores["sentence_accuracy"] = _whole_sentences(found, gold, test.sizes)
+        scores |= {f"{key}_accuracy": row[1] for key, row in zip(keys, compared, strict=False)}
+        title = f"{name}, {column}: {len(words):,} words, {1 - _share(known):.1%} of them not in training"
+        header = ("model", "accuracy", "known words", "unknown words")
+        tables = [
+            Table(title, header, tuple(compared)),
+            Table(
+                "Each tag",
+                ("tag", "precision", "recall", "F1", "words"),
+                tuple(_each_tag(found, gold, self.scorer.tags.tokens)),
+            ),
+            Table(
+                "Most frequent mistakes",
+                ("tag", "tagged as", "times", "of all mistakes", "such as"),
+                tuple(_confusions(words, found, gold)),
+            ),
+        ]
+        return Report(f"Tags of {name}", scores, tables)
+
+    def predict(self, lines: Sequence[str]) -> list[dict[str, Any]]:
+        """For each line its words with their tags."""
+        words = [cut(line, self.config.data) for line in lines]
+        tags = iter(self.tag(sentences_of(words)))
+        return [
+            {"text": line, "tags": [[word, next(tags)] for word in sentence]}
+            for line, sentence in zip(lines, words, strict=True)
+        ]
+
+
+def _best(scorer: Scorer, sentences: Sentences) -> list[str]:
+    return scorer.tags.decode(scorer.scores(scorer.encode(sentences)).argmax(axis=1))
+
+
+def _describe(config: TaggingConfig) -> str:
+    model = config.model
+    if model.kind == "linear":
+        return f"logistic regression, window of {2 * model.radius + 1}"
+    layers = "-".join(map(str, model.hidden)) or "no"
+    vectors = ", with word vectors" if config.features.vectors else ""
+    return f"network, window of {2 * model.radius + 1}, {layers} hidden units{vectors}"
+
+
+# -- scores ----------------------------------------------------------------------------------------
+
+
+def _accuracies(found: Sequence[str], gold: Sequence[str], known: Bools) -> tuple[float, float, float]:
+    """Of all words, of those that training has seen, of the others; of none, NaN."""
+    right = np.array(found, object) == np.array(gold, object)
+    return _share(right), _share(right[known]), _share(right[~known])
+
+
+def _share(flags: Bools) -> float:
+    return accuracy(flags, np.ones(len(flags), np.bool_))
+
+
+def _whole_sentences(found: Sequence[str], gold: Sequence[str], sizes: Sequence[int]) -> float:
+    """The share of sentences without a mistake, empty ones aside."""
+    ends = np.cumsum([0, *sizes])
+    pairs = [(start, end) for start, end in pairwise(ends) if start < end]
+    return float(np.mean([found[start:end] == gold[start:end] for start, end in pairs]))
+
+
+def _each_tag(found: Sequence[str], gold: Sequence[str], known: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Precision, recall and F1 of each tag that occurs, and their mean; tags never trained included."""
+    occurring = {*found, *gold}
+    names = [tag for tag in known if tag in occurring] + sorted(occurring - set(known))
+    places = {tag: place for place, tag in enumerate(names)}
+    confusion = confusion_matrix([places[tag] for tag in found], [places[tag] for tag in gold], len(names))
+    return list(ClassScores.of(confusion, names).rows())
+
+
+def _confusions(
+    words: Sequence[str], found: Sequence[str], gold: Sequence[str]
+) -> list[tuple[str, str, int, float, str]]:
+    """The pairs of right and given tag that are confused most, and words that show it."""
+    examples: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for word, tag, right in zip(words, found, gold, strict=True):
+        if tag != right:
+            examples[right, tag][word] += 1
+    total = sum(seen.total() for seen in examples.values())
+    order = sorted(examples, key=lambda pair: (-examples[pair].total(), pair))
+    return [
+        (*pair, seen.total(), seen.total() / total, " ".join(word for word, _ in seen.most_common(_EXAMPLES)))
+        for pair in order[:_CONFUSIONS]
+        for seen in [examples[pair]]
+    ]
+
+
+# -- the task --------------------------------------------------------------------------------------
+
+
+class PosTagging:
+    """``chainrule train pos``."""
+
+    name: ClassVar[str] = "pos"
+    about: ClassVar[str] = "tag every word with its part of speech, by a network over a window of words"
+    Config: ClassVar[type[Options]] = TaggingConfig
+
+    def train(
+        self,
+        config: TaggingConfig,
+        data: str | None,
+        folder: RunFolder,
+        *,
+        resume: bool,
+        reporter: Reporter,
+        say: Say,
+    ) -> Report:
+        """Train on the tagged sentences, compare with the baselines on the test part."""
+        source = located(config.data.source if data is None else data)
+        config = msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, source=source))
+        check_options(config.data)
+        tagging.check_options(config)
+        say(f"reading {source}")
+        tagged = read_tagged(config.data)
+        for note in tagged.notes:
+            say(note)
+        system = self._begin(config, tagged, folder, resume, say)
+        model = system.scorer.model
+        say(
+            f"{sum(tagged.train.sizes):,} training words, {len(system.lexicon):,} different ones, "
+            f"{len(system.scorer.tags)} tags, {model.parameter_count():,} parameters"
+        )
+        result = self._fit(system, tagged, folder, resume, reporter)
+        if config.linear_epochs and config.model.kind != "linear":
+            say("comparing with logistic regression")
+            system.linear = tagging.linear_scorer(config, system.scorer)
+            tagging.train_linear(
+                system.linear,
+                tagged.train,
+                tagged.validation,
+                tagged.tag,
+                config.linear_epochs,
+                config.training.seed,
+            )
+            tagging.save_linear(system.linear, folder)
+        report = system.report(tagged.name, tagged.test, tagged.tag)
+        report.scores["validation_accuracy"] = result.best["validation_accuracy"]
+        report.tables.insert(1, _course(tagged, result))
+        report.texts.append(("Network", str(nn.summary(model, *_example(system.scorer)))))
+        return report
+
+    def _begin(
+        self, config: TaggingConfig, tagged: Tagged, folder: RunFolder, resume: bool, say: Say
+    ) -> PosTagger:
+        """The tagger as it starts out; its configuration, channels, tags and words in the run folder."""
+        if resume and folder.has_state:
+            folder.create({"task": self.name, **to_mapping(config)}, replace=True)
+            return PosTagger(config, Scorer.load(config, folder), Lexicon.load(folder.path / _LEXICON))
+        vectors = _vectors(config, say)
+        scorer = tagging.begin(config, tagged.train, tagged.tag, vectors)
+        lexicon = Lexicon.fit(tagged.train[FORM], tagged.train[tagged.tag])
+        folder.create({"task": self.name, **to_mapping(config)}, replace=resume)
+        scorer.save(folder)
+        lexicon.save(folder.path / _LEXICON)
+        return PosTagger(config, scorer, lexicon)
+
+    def _fit(
+        self, system: PosTagger, tagged: Tagged, folder: RunFolder, resume: bool, reporter: Reporter
+    ) -> Result:
+        scorer, options = system.scorer, system.config.training
+        batches = WindowBatches(
+            scorer.encode(tagged.train),
+            scorer.radius,
+            options.batch,
+            tags=scorer.gold(tagged.train[tagged.tag]),
+            seed=options.seed,
+        )
+        optimizer = make_optimizer(
+            system.config.optimizer, scorer.model.parameters(), len(batches), options.epochs
+        )
+        held_out = scorer.encode(tagged.validation)
+        gold = scorer.gold(tagged.validation[tagged.tag])
+        return fit(
+            scorer.model,
+            scorer.loss,
+            batches,
+            optimizer,
+            settings=make_settings(options, monitor="validation_accuracy", higher=True),
+            validate=lambda: {"accuracy": accuracy(scorer.scores(held_out).argmax(axis=1), gold)},
+            plateau=make_plateau(options, optimizer, higher=True),
+            folder=folder,
+            resume=resume,
+            reporter=reporter,
+        )
+
+    def load(self, folder: RunFolder) -> PosTagger:
+        """The tagger that a run left behind.
+
+        Raises ``RunFolderError`` or ``DataError`` for a folder that is incomplete or damaged.
+        """
+        config = recorded(TaggingConfig, folder)
+        scorer = Scorer.load(config, folder)
+        scorer.model.load_state_dict(folder.load_model()[0])
+        lexicon = Lexicon.load(folder.path / _LEXICON)
+        return PosTagger(config, scorer, lexicon, tagging.load_linear(config, scorer, folder))
+
+
+def _vectors(config: TaggingConfig, say: Say) -> WordVectors | None:
+    """The word vectors that the options name, the first of the file."""
+    features = config.features
+    if not features.vectors:
+        return None
+    say(f"reading {features.vectors}")
+    found = read_vectors(features.vectors)
+    most = features.most_vectors
+    if len(found) > most:
+        say(f"of {len(found):,} vectors the first {most:,} are kept")
+        found = WordVectors(found.words[:most], found.matrix[:most])
+    return found
+
+
+def _example(scorer: Scorer) -> list[Any]:
+    """Windows to show the network with."""
+    window = 2 * scorer.radius + 1
+    shapes = [(1, window) if channel.size == 1 else (1, window, channel.size) for channel in scorer.channels]
+    return [placeholder(shape, "int32") for shape in shapes]
+
+
+def _course(tagged: Tagged, result: Result) -> Table:
+    """How training went, in one row."""
+    best = result.best
+    return Table(
+        "Training",
+        ("sentences", "words", "epochs", "best epoch", "validation accuracy", "ended by", "seconds an epoch"),
+        (
+            (
+                len(tagged.train),
+                sum(tagged.train.sizes),
+                len(result.records),
+                best["epoch"],
+                best["validation_accuracy"],
+                result.stopped,
+                float(np.mean([record["seconds"] for record in result.records])),
+            ),
+        ),
+    )

@@ -1,0 +1,225 @@
+"""Sentences whose words carry tags: where they come from, in which format, how they are split."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..data import (
+    Document,
+    Parts,
+    Sentences,
+    data_files,
+    parts_of,
+    read_columns,
+    read_conllu,
+    split_documents,
+)
+from ..data.features import FORM
+from ..data.python_code import Code, code_tokens, python_code
+from ..data.readers import read_lines
+from ..data.tokenizers import WordTokenizer
+from ..errors import ConfigurationError, DataError
+from ..train.configuration import Options
+
+PYTHON_CODE = "python-code"
+ROLE = "role"
+"""The column of ``python-code`` that holds the tags."""
+
+_CONLLU = (".conllu",)
+
+
+class TaggedDataOptions(Options):
+    """How tagged sentences are read."""
+
+    source: str = PYTHON_CODE
+    """``python-code``, a file, or a folder of them."""
+    format: Literal["auto", "conllu", "columns"] = "auto"
+    """auto is conllu for files called so, and else columns: a word a line, a blank line between sentences."""
+    columns: tuple[str, ...] = ()
+    """The names of the columns, from left to right, one of them form; ``_`` leaves one out.  None: form, then
+    column2, column3, …, and tag for the last."""
+    separator: Literal["auto", "tab", "blanks"] = "auto"
+    """What parts columns; auto is a tab where the first line has one."""
+    tag: str = "auto"
+    """The column with the tags; auto is upos of CoNLL-U, role of python-code, and else the last."""
+    tokens: Literal["auto", "words", "spaces", "python"] = "auto"
+    """How a line given to predict is cut; auto is python for python-code, and else words."""
+    encoding: str = "utf-8"
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """Tagged sentences in three parts; ``tag`` is the column with the tags."""
+
+    name: str
+    tag: str
+    train: Sentences
+    validation: Sentences
+    test: Sentences
+    notes: tuple[str, ...] = ()
+    """What was decided about the data that the user should know."""
+
+
+def read_tagged(options: TaggedDataOptions) -> Tagged:
+    """The sentences that ``options.source`` names, in three parts.
+
+    A folder's files say by their names what they are for.  A part that is missing is dealt out of the
+    training sentences, a tenth of them, by a hash of their words: the split is the same everywhere, and
+    equal sentences fall into the same part.
+
+    Raises ``DataError`` where there is nothing to read or too little to split.
+    """
+    if options.source == PYTHON_CODE:
+        return _python_code()
+    parts = _files(options)
+    if parts[0] is None:
+        raise DataError(
+            "the folder has no file to train on", path=options.source, mend="put train into its name"
+        )
+    read = [None if file is None else _read(file, options) for file in parts]
+    train, *others = read
+    assert train is not None
+    missing = [name for name, part in zip(("validation", "test"), others, strict=True) if part is None]
+    dealt = _dealt(train, missing)
+    train, validation, test = (
+        part if part is not None else dealt[name]
+        for name, part in zip(("train", "validation", "test"), [dealt["train"], *others], strict=True)
+    )
+    for name, part in (("train", train), ("validate", validation), ("test", test)):
+        if not any(part.sizes):
+            raise DataError(f"there is no word to {name} on", path=part.path, mend="give more sentences")
+    notes = [f"a tenth of the training sentences is held out for {name}" for name in missing]
+    tag = tag_column(train, options)
+    for part in (validation, test):
+        part[tag]  # another set of columns is told now, and not after training
+    return Tagged(Path(options.source).name, tag, train, validation, test, tuple(notes))
+
+
+def read_tagged_test(options: TaggedDataOptions) -> tuple[str, Sentences]:
+    """The name and the sentences of data to be scored: its test part, or all of a single file.
+
+    Raises ``DataError`` where there is nothing to read.
+    """
+    if options.source == PYTHON_CODE:
+        return PYTHON_CODE, _python_code().test
+    parts = _files(options)
+    if parts.test is None and Path(options.source).is_dir():
+        found = read_tagged(options).test
+    else:
+        file = parts.test or parts.train
+        assert file is not None  # parts_of names one at least
+        found = _read(file, options)
+    if not any(found.sizes):
+        raise DataError("there is no word in it", path=found.path)
+    return Path(options.source).name, found
+
+
+def tag_column(sentences: Sentences, options: TaggedDataOptions) -> str:
+    """The name of the column with the tags; ``DataError`` where the data has none of that name."""
+    if options.tag != "auto":
+        sentences[options.tag]
+        return options.tag
+    return next((name for name in ("upos", ROLE) if name in sentences.columns), list(sentences.columns)[-1])
+
+
+def located(source: str) -> str:
+    """``source`` as a run records it: a path is good from any working directory."""
+    return source if source == PYTHON_CODE else str(Path(source).absolute())
+
+
+def cut(line: str, options: TaggedDataOptions) -> list[str]:
+    """The words of a raw line, in the way of the data that the tagger was trained on.
+
+    >>> cut("It's 3 p.m.", TaggedDataOptions(tokens="words"))
+    ['It', "'s", '3', 'p.m.']
+    """
+    how = options.tokens
+    if how == "auto":
+        how = "python" if options.source == PYTHON_CODE else "words"
+    cuts: dict[str, Callable[[str], list[str]]] = {
+        "words": WordTokenizer().tokenize,
+        "spaces": str.split,
+        "python": code_tokens,
+    }
+    return cuts[how](line)
+
+
+def sentences_of(words: Sequence[Sequence[str]]) -> Sentences:
+    """Sentences of words alone."""
+    return Sentences({FORM: [list(sentence) for sentence in words]}, [1] * len(words), "the input")
+
+
+def check_options(options: TaggedDataOptions) -> None:
+    """Raise ``ConfigurationError`` for values that no type excludes."""
+    try:
+        codecs.lookup(options.encoding)
+    except LookupError:
+        raise ConfigurationError(
+            f"data.encoding: no text encoding is called {options.encoding!r}",
+            mend="for example utf-8 or latin-1",
+        ) from None
+    if options.columns and FORM not in options.columns:
+        raise ConfigurationError(
+            f"data.columns: {', '.join(options.columns)} has no column 'form'",
+            mend="give this name to the column with the words",
+        )
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+def _files(options: TaggedDataOptions) -> Parts:
+    """The files of the parts: of a folder those of CoNLL-U where there are any."""
+    path = Path(options.source)
+    if options.format != "columns" and path.is_dir() and data_files(path, _CONLLU):
+        return parts_of(path, _CONLLU)
+    return parts_of(path)
+
+
+def _read(file: Path, options: TaggedDataOptions) -> Sentences:
+    name = file.name.lower().removesuffix(".gz")
+    if options.format == "conllu" or (options.format == "auto" and name.endswith(_CONLLU)):
+        return read_conllu(file, options.encoding)
+    first = next((line for line in read_lines(file, options.encoding) if line.strip(" \t")), "")
+    tabs = options.separator == "tab" or (options.separator == "auto" and "\t" in first)
+    names = options.columns or _unnamed(len(first.split("\t") if tabs else first.split()))
+    return read_columns(file, names, "\t" if tabs else None, encoding=options.encoding)
+
+
+def _unnamed(count: int) -> tuple[str, ...]:
+    """Names for so many columns.
+
+    >>> _unnamed(2), _unnamed(3)
+    (('form', 'tag'), ('form', 'column2', 'tag'))
+    """
+    return (FORM, *(f"column{place}" for place in range(2, count)), *(["tag"] if count > 1 else []))
+
+
+def _dealt(sentences: Sentences, missing: Sequence[str]) -> dict[str, Sentences]:
+    """``sentences`` dealt out to train and to the parts that are missing, a tenth to each."""
+    places: dict[str, list[int]] = {name: [] for name in ("train", *missing)}
+    for place, words in enumerate(sentences[FORM]):
+        digest = hashlib.blake2b("\n".join(words).encode(), digest_size=8).digest()
+        tenth = int.from_bytes(digest, "big") * 10 >> 64
+        places[missing[tenth] if tenth < len(missing) else "train"].append(place)
+    return {name: sentences.select(found) for name, found in places.items()}
+
+
+def _python_code() -> Tagged:
+    modules = {code.name: code for code in python_code()}
+    dealt = split_documents([Document(name, "") for name in modules], seed=0)
+    train, validation, test = (_of_modules([modules[document.name] for document in part]) for part in dealt)
+    return Tagged(PYTHON_CODE, ROLE, train, validation, test)
+
+
+def _of_modules(modules: Sequence[Code]) -> Sentences:
+    columns = {
+        FORM: [line for code in modules for line in code.forms],
+        ROLE: [line for code in modules for line in code.roles],
+    }
+    return Sentences(columns, [1] * len(columns[FORM]), PYTHON_CODE)

@@ -1,0 +1,309 @@
+"""What taggers share: from sentences to scores of every word's tags, and the linear baseline.
+
+``Scorer`` ends at the scores.  A task makes of them what it wants: ``pos`` takes the best tag of each word by
+itself; others may choose among whole sequences, with a loss to match.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data import Channel, Channels, Encoded, Sentences, Vocabulary, WindowBatches
+from ..data.features import VECTOR
+from ..data.word_vectors import WordVectors
+from ..errors import ArgumentError, ConfigurationError
+from ..functions import ACTIVATIONS, cross_entropy
+from ..graph import Node
+from ..models.window_tagger import LinearTagger, Lookup, WindowTagger
+from ..nn import Mode
+from ..ops import astype
+from ..optim import Adagrad
+from ..train import PerExample, RunFolder, Settings, accuracy, fit
+from ..train.configuration import (
+    Count,
+    NonNegative,
+    OptimizerOptions,
+    Options,
+    Rate,
+    TrainingOptions,
+    Whole,
+)
+from ..train.tensors import load_tensors, save_tensors
+from .tagged_data import TaggedDataOptions
+
+Scores = NDArray[np.floating[Any]]
+Ids = NDArray[np.int32]
+
+UNKNOWN_TAG = -1
+"""Stands for a gold tag that training never saw."""
+_CHANNELS, _TAGS, _LINEAR = "channels.json", "tags.txt", "linear.safetensors"
+_EVALUATION_BATCH = 1024
+_SMALLEST_BATCH = 16
+_LINEAR_BATCH = 256
+_LINEAR_RATE = 0.2
+
+
+class FeatureOptions(Options):
+    """What is seen of each word: see ``chainrule.data.features`` for the channels there are."""
+
+    channels: tuple[str, ...] = (
+        "word", "prefix1", "prefix2", "prefix3", "suffix1", "suffix2", "suffix3", "suffix4",
+        "shape", "capitals",
+    )  # fmt: skip
+    lower: bool = True
+    """Whether the words, and their beginnings and ends, are read in lower case."""
+    digits: bool = True
+    """Whether every digit is read as 0."""
+    min_count: Count = 1
+    """Words, beginnings, ends, … seen less often in training are unknown."""
+    vectors: str = ""
+    """A file of word vectors made elsewhere, which become one more channel; they are not trained."""
+    most_vectors: Count = 100_000
+    """Of those so many are kept, the first of the file; the run carries them with it."""
+
+
+class TaggerOptions(Options):
+    """The network."""
+
+    kind: Literal["window", "linear"] = "window"
+    """A window network, or logistic regression on one-hot features of the same window."""
+    radius: Whole = 2
+    """How many words are seen on either side."""
+    width: Count = 64
+    """Numbers in the vector of a word."""
+    feature_width: Count = 16
+    """Numbers in the vector of another channel's symbol, at most; channels of few symbols have fewer."""
+    hidden: tuple[Count, ...] = (256,)
+    activation: str = "relu"
+    dropout: Rate = 0.5
+    """Behind each hidden layer."""
+    input_dropout: Rate = 0.5
+    """On the vectors of the window."""
+    forget: NonNegative = 0.5
+    """In training, a symbol seen n times is taken for unknown with probability forget/(forget + n)."""
+
+
+class TaggingConfig(Options):
+    """What a tagger's run depends on."""
+
+    data: TaggedDataOptions = msgspec.field(default_factory=TaggedDataOptions)
+    features: FeatureOptions = msgspec.field(default_factory=FeatureOptions)
+    model: TaggerOptions = msgspec.field(default_factory=TaggerOptions)
+    optimizer: OptimizerOptions = msgspec.field(
+        default_factory=lambda: OptimizerOptions(rule="adam", learning_rate=0.002, schedule="linear")
+    )
+    training: TrainingOptions = msgspec.field(
+        default_factory=lambda: TrainingOptions(epochs=6, batch=128, patience=0)
+    )
+    linear_epochs: Annotated[int, msgspec.Meta(ge=0)] = 4
+    """Epochs of the logistic regression that the tagger is compared with; 0 leaves it out."""
+
+
+@dataclass
+class Scorer:
+    """A score for every tag of every word: channels, windows of them, and a model over these."""
+
+    channels: Channels
+    tags: Vocabulary
+    model: WindowTagger | LinearTagger
+    radius: int
+    engine: str
+
+    def encode(self, sentences: Sentences) -> Encoded:
+        """The sentences' words as ids."""
+        return self.channels.encode(sentences.columns)
+
+    def gold(self, tags: Sequence[Sequence[str]]) -> Ids:
+        """The tags of all words, end to end; ``UNKNOWN_TAG`` for those that training never saw."""
+        known = {tag: index for index, tag in enumerate(self.tags)}
+        return np.array([known.get(tag, UNKNOWN_TAG) for tag in chain.from_iterable(tags)], np.int32)
+
+    def scores(self, encoded: Encoded) -> Scores:
+        """The scores of all words, end to end, (tokens, tags)."""
+        if not encoded.tokens:
+            return np.zeros((0, len(self.tags)), np.float32)
+        return self._run(self._windows(encoded))[: encoded.tokens]
+
+    def _windows(self, encoded: Encoded) -> Iterator[Any]:
+        """The windows of all words, filled up to batches of few different sizes: each is compiled once."""
+        size = min(max(_SMALLEST_BATCH, 1 << (encoded.tokens - 1).bit_length()), _EVALUATION_BATCH)
+        batches = WindowBatches(encoded, self.radius, size, shuffle=False)
+        for start in range(0, encoded.tokens, size):
+            rows = np.minimum(np.arange(start, start + size), encoded.tokens - 1)
+            yield batches.gather(batches.arrays, rows)
+
+    @cached_property
+    def _run(self) -> PerExample:
+        return PerExample(self.model, engine=self.engine)
+
+    def loss(self, *batch: Node, mode: Mode) -> Node:
+        """Mean -log softmax of the right tags of a batch of windows, the tags last."""
+        *windows, tags = batch
+        return cross_entropy(self.model(*windows, mode=mode), astype(tags, "int64"))
+
+    # -- on disk -----------------------------------------------------------------------------------
+
+    def save(self, folder: RunFolder) -> None:
+        """Write what belongs to the weights: channels and tags."""
+        self.channels.save(folder.path / _CHANNELS)
+        self.tags.save(folder.path / _TAGS)
+
+    @classmethod
+    def load(cls, config: TaggingConfig, folder: RunFolder) -> Scorer:
+        """A scorer with the folder's channels and tags, not yet with its weights."""
+        channels = Channels.load(folder.path / _CHANNELS)
+        tags = Vocabulary.load(folder.path / _TAGS)
+        return cls.untrained(config, channels, tags)
+
+    @classmethod
+    def untrained(
+        cls,
+        config: TaggingConfig,
+        channels: Channels,
+        tags: Vocabulary,
+        vectors: WordVectors | None = None,
+    ) -> Scorer:
+        """As it starts out: weights from the configuration's seed."""
+        options, seed = config.model, config.training.seed
+        lookups = [_lookup(channel, options, vectors) for channel in channels]
+        model: WindowTagger | LinearTagger
+        if options.kind == "linear":
+            model = LinearTagger(lookups, radius=options.radius, classes=len(tags))
+        else:
+            model = WindowTagger(
+                lookups,
+                radius=options.radius,
+                classes=len(tags),
+                hidden=options.hidden,
+                activation=ACTIVATIONS[options.activation],
+                dropout=options.dropout,
+                input_dropout=options.input_dropout,
+                seed=seed,
+            )
+        return cls(channels, tags, model, options.radius, config.training.engine)
+
+
+def begin(config: TaggingConfig, train: Sentences, tag: str, vectors: WordVectors | None = None) -> Scorer:
+    """A scorer that knows the words and tags of the training sentences, and nothing about them yet."""
+    features = config.features
+    names = [*features.channels, *([VECTOR] if vectors is not None else [])]
+    try:
+        channels = Channels.fit(
+            train.columns,
+            names,
+            lower=features.lower,
+            digits=features.digits,
+            min_count=features.min_count,
+            vectors=None if vectors is None else (vectors.words, vectors.dimension),
+        )
+    except ArgumentError as error:
+        raise ConfigurationError(f"features.channels: {error.what}", mend=error.mend) from None
+    if tag in names:
+        raise ConfigurationError(
+            f"features.channels: {tag!r} is the column with the tags that are to be found",
+            mend="leave it out, or choose another data.tag",
+        )
+    counted = Vocabulary.build(chain.from_iterable(train[tag]), padding=None, unknown=None)
+    return Scorer.untrained(config, channels, counted, vectors)
+
+
+def check_options(config: TaggingConfig) -> None:
+    """Raise ``ConfigurationError`` for values that no type excludes."""
+    name = config.model.activation
+    if name not in ACTIVATIONS:
+        near = difflib.get_close_matches(name, ACTIVATIONS, n=1)
+        raise ConfigurationError(
+            f"model.activation: there is no activation {name!r}",
+            mend=f"did you mean {near[0]!r}?" if near else f"choose one of: {', '.join(ACTIVATIONS)}",
+        )
+
+
+def _lookup(channel: Channel, options: TaggerOptions, vectors: WordVectors | None) -> Lookup:
+    """How a channel becomes numbers: words in full width, others the narrower the fewer symbols they have."""
+    rows = len(channel)
+    if channel.given:
+        given = np.zeros((rows, channel.given), np.float32)
+        if vectors is not None:  # of a run that is loaded they are among the weights
+            given = vectors.matrix_for(channel.vocabulary, scale=0.0, lower=False)[0]
+        return Lookup(rows, channel.given, given=given)
+    if channel.size > 1:
+        reading: Literal["convolution", "mean"] = (
+            "convolution" if channel.name.startswith("characters") else "mean"
+        )
+        return Lookup(rows, 2 * options.feature_width, reading)
+    width = min(options.feature_width, round(1.6 * rows**0.56))
+    return Lookup(
+        rows,
+        options.width if channel.name == "word" else width,
+        forgotten=_forgotten(channel, options.forget),
+    )
+
+
+def _forgotten(channel: Channel, forget: float) -> NDArray[np.float32] | None:
+    """α/(α + n) for a symbol seen n times; padding, and what is unknown anyway, stay."""
+    if not forget:
+        return None
+    counts = np.array(channel.counts, np.float64)
+    shares = np.where(counts > 0, forget / (forget + counts), 0.0)
+    return shares.astype(np.float32)
+
+
+# -- the linear baseline ---------------------------------------------------------------------------
+
+
+def linear_scorer(config: TaggingConfig, scorer: Scorer) -> Scorer:
+    """An untrained logistic regression on the one-hot features of the same windows, vectors aside."""
+    channels = [channel for channel in scorer.channels if not channel.given]
+    some = Channels(channels, lower=scorer.channels.lower, digits=scorer.channels.digits)
+    options = msgspec.structs.replace(config.model, kind="linear")
+    return Scorer.untrained(msgspec.structs.replace(config, model=options), some, scorer.tags)
+
+
+def train_linear(
+    scorer: Scorer, train: Sentences, validation: Sentences, tag: str, epochs: int, seed: int
+) -> None:
+    """Fit a logistic regression; the epoch that is best on the validation sentences is kept."""
+    batches = WindowBatches(
+        scorer.encode(train), scorer.radius, _LINEAR_BATCH, tags=scorer.gold(train[tag]), seed=seed
+    )
+    held_out, gold = scorer.encode(validation), scorer.gold(validation[tag])
+
+    fit(
+        scorer.model,
+        scorer.loss,
+        batches,
+        # Rows that a batch does not show stay as they are, and so does what Adagrad remembers of them.
+        Adagrad(scorer.model.parameters(), _LINEAR_RATE),
+        settings=Settings(
+            epochs=epochs,
+            seed=seed,
+            monitor="validation_accuracy",
+            higher_is_better=True,
+            engine=scorer.engine,
+        ),
+        validate=lambda: {"accuracy": accuracy(scorer.scores(held_out).argmax(axis=1), gold)},
+    )
+
+
+def save_linear(scorer: Scorer, folder: RunFolder) -> None:
+    """Write the weights of the logistic regression beside those of the network."""
+    save_tensors(folder.path / _LINEAR, scorer.model.state_dict(), {})
+
+
+def load_linear(config: TaggingConfig, scorer: Scorer, folder: RunFolder) -> Scorer | None:
+    """The logistic regression that :func:`save_linear` wrote; None where the run has none."""
+    path = folder.path / _LINEAR
+    if not path.is_file():
+        return None
+    found = linear_scorer(config, scorer)
+    found.model.load_state_dict(load_tensors(path)[0])
+    return found
