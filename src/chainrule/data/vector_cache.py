@@ -58,7 +58,7 @@ class CacheEntry:
             words = json.loads((self.place / "words.json").read_bytes())
             matrix = np.load(self.place / "matrix.npy", mmap_mode="r")
             return WordVectors(words, matrix)
-        except (OSError, ValueError, TypeError):
+        except (OSError, EOFError, ValueError, TypeError):  # absent or damaged
             return None
 
     def save(self, blocks: Iterator[NDArray[np.float32]], index: dict[str, int]) -> WordVectors | None:

@@ -49,10 +49,12 @@ def read_vectors(
     word2vec-binary a first line ``N D``, then N times a word, a blank and D little-endian float32
     =============== ==================================================================================
 
-    ``format=None`` tells it by the content.  ``only`` keeps the words in it and skips the others unparsed.
+    ``format=None`` tells it by the content: a first line of two whole numbers is a header.  ``only`` keeps
+    the words in it and skips the others unparsed.
+
     The file is read as a stream.  With ``only``, memory grows with what is kept.  Without, the vectors of a
-    file of some size go to the cache folder (``CHAINRULE_CACHE_DIR``) on their way, and the matrix is mapped
-    from there: it takes disk, not memory, and the next reading of the same file is immediate.  With
+    large file go to the cache folder (``CHAINRULE_CACHE_DIR``) on their way, and the matrix is mapped from
+    there: it takes disk, not memory, and the next reading of the same file is immediate.  With
     ``cache=False``, or nowhere to write, the matrix is in memory.  Of a word that is there twice, the first
     counts.  A folder stands for the one file in it.
 
@@ -156,11 +158,9 @@ def _told(head: bytes, path: Path) -> str:
     first, end, rest = head.removeprefix(codecs.BOM_UTF8).partition(b"\n")
     fields = first.split()
     if len(fields) == 2 and all(field.isdigit() for field in fields):
-        second = rest.split(b"\n", 1)[0].rstrip(b" \r").split(b" ")
-        if _numbers_at_end(second) >= int(fields[1]) or not rest:
-            return "word2vec"
-        # Only vectors of one number could look like a header.
-        return "glove" if len(second) == 2 and _numbers_at_end(second) else "word2vec-binary"
+        second = rest.split(b"\n", 1)[0].split()
+        text = not rest.strip() or _numbers_at_end(second) >= int(fields[1])
+        return "word2vec" if text else "word2vec-binary"
     if end and _numbers_at_end(fields):
         return "glove"
     raise DataError(
@@ -245,11 +245,11 @@ class _Reading:
             if not line:
                 continue
             if not dimension:
-                dimension = _numbers_at_end(line.split(b" "))
+                dimension = _numbers_at_end(line.split())
                 if not dimension:
                     raise DataError("a word without numbers", path=self.path, line=number)
             word, _, tail = line.partition(b" ")
-            if not word or tail.count(b" ") != dimension - 1:
+            if not word or not tail or tail.count(b" ") != dimension - 1:
                 word, tail = self._split_oddly(line, dimension, number)
             rows += 1
             if (wanted is None or word in wanted) and self._add(word, line=number):
@@ -270,20 +270,17 @@ class _Reading:
         yield self._parsed(tails, numbers, dimension)
 
     def _split_oddly(self, line: bytes, dimension: int, number: int) -> tuple[bytes, bytes]:
-        """A word with blanks in it, or more than one blank after it; anything else is a fault."""
-        fields = line.rsplit(b" ", dimension)
-        word = fields[0].strip(b" ")
-        if len(fields) <= dimension or not word or _is_number(word.rsplit(b" ", 1)[-1]):
-            found = _numbers_at_end(line.split(b" "))
-            raise DataError(
-                f"{found:,} numbers after a word where {dimension:,} were expected"
-                if word
-                else f"no word before {dimension:,} numbers",
-                path=self.path,
-                line=number,
-                mend="the file was cut or joined: fetch it again",
-            )
-        return word, b" ".join(fields[1:])
+        """A line with tabs, more than one blank, or blanks in its word; anything else is a fault."""
+        fields = line.split()
+        fault = None
+        if line[:1].isspace():
+            fault = f"no word before {len(fields):,} numbers"
+        elif len(fields) <= dimension or (len(fields) > dimension + 1 and _is_number(fields[-1 - dimension])):
+            fault = f"{_numbers_at_end(fields):,} numbers after a word where {dimension:,} were expected"
+        if fault:
+            mend = "the file was cut or joined: fetch it again"
+            raise DataError(fault, path=self.path, line=number, mend=mend)
+        return b" ".join(fields[:-dimension]), b" ".join(fields[-dimension:])
 
     def _parsed(self, tails: list[bytes], numbers: list[int], dimension: int) -> Floats:
         with contextlib.suppress(ValueError):  # the line at fault is looked for below
@@ -291,7 +288,7 @@ class _Reading:
             if np.isfinite(block).all():
                 return block
         for tail, number in zip(tails, numbers, strict=True):
-            for text in tail.split(b" "):
+            for text in tail.split():
                 if not _is_number(text) or not np.isfinite(np.float32(text.decode())):
                     shown = text.decode(self.codec, "replace")
                     raise DataError(f"{shown!r} is no finite number", path=self.path, line=number)
