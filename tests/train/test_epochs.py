@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.data import Batches, BucketedBatches, ContextBatches
+from chainrule.data import Batches, BucketedBatches, ContextBatches, ContextPairs, WordPairs
 from chainrule.errors import DTypeError, IndexRangeError, NonFiniteError
 from chainrule.graph import Node
 from chainrule.train import EpochLoop, Settings, Training, TrainingStep
@@ -53,7 +53,12 @@ def wide(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.repeat(array, 2, axis=0)[::2]
 
 
+def of_pairs(net: Net) -> Any:
+    return lambda words, others, mode: cr.cross_entropy(net(net.table(words), mode=mode), others % 3)
+
+
 DOCUMENTS = [RNG.integers(1, 12, length) for length in (9, 1, 14, 5)]
+COUNTS = np.bincount(np.concatenate(DOCUMENTS), minlength=12)
 CASES: dict[str, tuple[Callable[[], Any], Callable[[Net], Any]]] = {
     "tuple": (lambda: Batches((X, Y), 4, seed=3), of_tuple),
     "dict": (lambda: Batches({"y": Y, "x": X}, 4, seed=3), of_tuple),
@@ -66,6 +71,8 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Net], Any]]] = {
     "not contiguous": (lambda: Batches((wide(X), Y[::-1]), 4), of_tuple),
     "int32, float64": (lambda: Batches((X, Y.astype(np.int32)), 4), of_tuple),
     "contexts": (lambda: ContextBatches(DOCUMENTS, 3, 4, seed=2), of_words),
+    "redrawn": (lambda: ContextPairs(DOCUMENTS, COUNTS, window=2, size=4, threshold=0.2, seed=2), of_words),
+    "redrawn pairs": (lambda: WordPairs(DOCUMENTS, COUNTS, window=2, size=5, threshold=0.2), of_pairs),
 }
 
 

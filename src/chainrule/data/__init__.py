@@ -5,6 +5,7 @@ Start reading at ``vocabulary.py``, then ``windows.py`` and ``batches.py``.
 
 from chainrule.data.batches import Batches, BucketedBatches, Padded, permutation
 from chainrule.data.columns import CONLLU, Sentences, read_columns, read_conllu, write_columns
+from chainrule.data.encodings import DETECT, Encoding, detect_encoding
 from chainrule.data.features import Channel, Channels, Encoded, capitals, normalised, shape
 from chainrule.data.files import read_bytes, write_atomically
 from chainrule.data.labelled import Labelled, read_labelled
@@ -34,10 +35,12 @@ from chainrule.data.tokenizers import CharacterTokenizer, Tokenizer, WordTokeniz
 from chainrule.data.vector_files import read_vectors, write_vectors
 from chainrule.data.vocabulary import Vocabulary
 from chainrule.data.windows import centered_windows, context_windows
+from chainrule.data.word_pairs import ContextPairs, WordPairs, keep_probabilities
 from chainrule.data.word_vectors import WordVectors
 
 __all__ = [
     "CONLLU",
+    "DETECT",
     "OUTSIDE",
     "TAG_SCHEMES",
     "Batches",
@@ -46,8 +49,10 @@ __all__ = [
     "Channels",
     "CharacterTokenizer",
     "ContextBatches",
+    "ContextPairs",
     "Document",
     "Encoded",
+    "Encoding",
     "Labelled",
     "Padded",
     "Parts",
@@ -60,6 +65,7 @@ __all__ = [
     "Transitions",
     "Vocabulary",
     "WindowBatches",
+    "WordPairs",
     "WordTokenizer",
     "WordVectors",
     "allowed_transitions",
@@ -70,7 +76,9 @@ __all__ = [
     "context_windows",
     "convert",
     "data_files",
+    "detect_encoding",
     "faults",
+    "keep_probabilities",
     "load_idx",
     "normalised",
     "part_named",

@@ -44,6 +44,14 @@ class Gathered(Protocol):
         """The batch of these rows; written with indexing alone, it is right for arrays and for nodes."""
 
 
+@runtime_checkable
+class Redrawn(Gathered, Protocol):
+    """Such data, other arrays in each epoch (``chainrule.data.WordPairs``)."""
+
+    def arrays_of(self, epoch: int) -> Any:
+        """The arrays of ``epoch``, in the form, the shapes and the dtypes of ``arrays``."""
+
+
 def gathered(data: Any) -> Gathered | None:
     """``data`` if its ``gather`` says all there is to say about its whole batches, of which it has some."""
     if not isinstance(data, Gathered) or data.examples < data.size:
@@ -75,12 +83,15 @@ class EpochLoop:
 
     def __init__(self, step: TrainingStep, data: Gathered) -> None:
         self.step, self.data = step, data
-        self._names, arrays = batch_parts(data.arrays)
-        self._arrays = [np.ascontiguousarray(as_array(array)) for array in arrays]
+        self._take_arrays(data.arrays)
         self._order: NDArray[np.int64] = np.empty(0, np.int64)
         self._position = variable(np.int64(0), name="position")
         self._loss_sum = variable(np.float64(0), name="loss sum")
         self._program = self._build()
+
+    def _take_arrays(self, arrays: Any) -> None:
+        self._names, parts = batch_parts(arrays)
+        self._arrays = [np.ascontiguousarray(as_array(part)) for part in parts]
 
     def _build(self) -> Program:
         leaves = [placeholder(array.shape, array.dtype) for array in self._arrays]
@@ -103,6 +114,8 @@ class EpochLoop:
 
     def begin(self, epoch: int, batch: int = 0, loss_sum: float = 0.0) -> None:
         """Stand before a batch of an epoch, with what the losses before it came to."""
+        if isinstance(self.data, Redrawn):
+            self._take_arrays(self.data.arrays_of(epoch))
         self._order = np.ascontiguousarray(self.data.permutation(epoch), np.int64)
         self._position.assign(np.int64(batch))
         self._loss_sum.assign(np.float64(loss_sum))
