@@ -24,7 +24,9 @@ ROOMS = (
 )  # fmt: skip
 
 #: Third-party packages that may be imported where they are used: optional, or slow to import.
-LAZY = {"matplotlib", "igraph", "sklearn", "rich", "scipy", "jax", "torch", "tensorflow", "mlx"}
+LAZY = {
+    "charset_normalizer", "igraph", "jax", "matplotlib", "mlx", "rich", "scipy", "sklearn", "tensorflow", "torch",
+}  # fmt: skip
 
 #: What the package's own front door may do: import every room.
 FRONT_DOORS = {"__init__.py", "__main__.py"}

@@ -9,27 +9,23 @@ import io
 import json
 import math
 import struct
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from chainrule.data.encodings import DETECT, MARKS, encoding_of
 from chainrule.data.files import Pathish, open_bytes, read_bytes, read_exactly
 from chainrule.data.ragged import Array
 from chainrule.errors import ArgumentError, DataError
 
-# Longest first: the UTF-32 mark begins like the UTF-16 one.
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-
 
 def read_text(path: Pathish, encoding: str = "utf-8") -> str:
     """A text file as one string: gzip unpacked, byte-order mark dropped, line ends turned into ``\\n``.
+
+    ``encoding="detect"`` reads it in the encoding that :func:`chainrule.data.detect_encoding` finds; where
+    that is a guess, a UnicodeWarning says so.
 
     Errors: DataError with line and byte offset for bytes that ``encoding`` does not have, or a mark of
     another encoding; ArgumentError for an encoding that does not exist.
@@ -41,14 +37,19 @@ def read_text(path: Pathish, encoding: str = "utf-8") -> str:
     ...     read_text(f"{folder}/a.txt", "latin-1")
     'café\\n'
     """
-    name = _codec(encoding)  # before the file, which may be large
+    name = encoding if encoding == DETECT else _codec(encoding)  # before the file, which may be large
     return decode(read_bytes(path), name, path=path)
 
 
 def decode(content: bytes, encoding: str = "utf-8", *, path: Pathish) -> str:
     """The text that ``content`` is, as :func:`read_text` gives it; errors name ``path``."""
+    if encoding == DETECT:
+        found = encoding_of(content, path=path)
+        if not found.certain:
+            warnings.warn(f"{path}: {found}", UnicodeWarning, stacklevel=3)
+        encoding = found.name
     name = _codec(encoding)
-    mark, marked = next(((m, n) for m, n in _MARKS if content.startswith(m)), (b"", ""))
+    mark, marked = next(((m, n) for m, n in MARKS if content.startswith(m)), (b"", ""))
     if not name.startswith(marked):
         raise DataError(f"begins with the mark of {marked}", path=path, offset=0, mend=f"encoding={marked!r}")
     skipped = len(mark) if name == "utf-8" else 0  # the codecs of utf-16 and utf-32 need to see theirs

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..data import (
+    DETECT,
     CharacterTokenizer,
     Document,
     Tokenizer,
@@ -46,6 +47,7 @@ class TextOptions(Options):
     numbers: bool = False
     """Keep numbers apart; otherwise all are one token (among ``words``)."""
     encoding: str = "utf-8"
+    """A name such as ``latin-1``, or ``detect``."""
     min_count: Count = 3
     """Words seen less often in training are unknown."""
     max_size: Whole = 0
@@ -163,7 +165,8 @@ def located(source: str) -> str:
 def check_options(options: TextOptions) -> None:
     """Raise ``ConfigurationError`` for values that no type excludes."""
     try:
-        codecs.lookup(options.encoding)
+        if options.encoding != DETECT:
+            codecs.lookup(options.encoding)
     except LookupError:
         raise ConfigurationError(
             f"data.encoding: no text encoding is called {options.encoding!r}",
