@@ -43,8 +43,9 @@ def from_terms(constant: int, coefficients: dict[Scalar, int]) -> Scalar:
         return number(constant)
     if constant == 0 and list(kept.values()) == [1]:
         return next(iter(kept))
-    ordered = sorted(kept.items(), key=lambda item: (-abs(item[1]), item[0].serial))
-    return scalar("affine", [t for t, _ in ordered], INDEX, (constant, tuple(c for _, c in ordered)))
+    if len(kept) > 1:
+        kept = dict(sorted(kept.items(), key=lambda item: (-abs(item[1]), item[0].serial)))
+    return scalar("affine", tuple(kept), INDEX, (constant, tuple(kept.values())))
 
 
 def add(*values: Scalar) -> Scalar:

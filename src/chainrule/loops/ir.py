@@ -96,7 +96,7 @@ _making = RLock()
 def scalar(op: str, args: Sequence[Scalar], dtype: DType, payload: Any = None) -> Scalar:
     """The one scalar with these parts.  ``builder.py`` is how they are made; this checks nothing."""
     arguments = tuple(args)
-    key = (op, tuple(map(id, arguments)), dtype, _payload_key(payload))
+    key = (op, arguments, dtype, payload if payload is None else _payload_key(payload))
     found = _standing.get(key)
     if found is None:
         with _making:  # two threads that build at once must not make two of one kind
@@ -112,7 +112,10 @@ def scalar(op: str, args: Sequence[Scalar], dtype: DType, payload: Any = None) -
 def _payload_key(payload: Any) -> Any:
     if isinstance(payload, float):  # 0.0 and -0.0 are equal, and not the same; NaN is not equal to itself
         return ("float", payload.hex())
-    return payload if payload is None or isinstance(payload, int | tuple | str) else ("object", id(payload))
+    return payload if isinstance(payload, _PLAIN) else ("object", id(payload))
+
+
+_PLAIN = (int, tuple, str)
 
 
 # ── the operations ────────────────────────────────────────────────────────────────────────────────
@@ -330,16 +333,16 @@ def roots(statement: Statement) -> list[Scalar]:
 def walk(values: Sequence[Scalar]) -> list[Scalar]:
     """Every scalar under ``values``, each once, operands before what uses them."""
     order: dict[Scalar, None] = {}
-    stack: list[tuple[Scalar, bool]] = [(value, False) for value in reversed(values)]
+    stack = list(values[::-1])
     while stack:
-        value, done = stack.pop()
-        if value in order:
-            continue
-        if done or not value.args:
+        value = stack[-1]
+        if value not in order:
+            pending = [argument for argument in value.args if argument not in order]
+            if pending:
+                stack += pending[::-1]
+                continue
             order[value] = None
-            continue
-        stack.append((value, True))
-        stack.extend((argument, False) for argument in reversed(value.args))
+        stack.pop()
     return list(order)
 
 

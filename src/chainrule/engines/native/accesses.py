@@ -32,6 +32,7 @@ from ...loops.ir import (
     Store,
     roots,
 )
+from .costs import cost
 from .renaming import Renaming
 
 FAILURE = Buffer("failure", 1, bool_, "kept")
@@ -50,7 +51,7 @@ class Access:
         self, buffer: Buffer, offset: Scalar | None, write: bool, where: Scalar | None = None
     ) -> None:
         self.buffer, self.offset, self.write, self.where = buffer, offset, write, where
-        self._places: dict[tuple[Axis, int], Place] = {}
+        self._places: dict[tuple[Axis, int, int, frozenset[Axis]], Place] = {}
 
     def renamed(self, renaming: Renaming) -> Access:
         offset = None if self.offset is None else renaming(self.offset)
@@ -58,11 +59,11 @@ class Access:
 
     def place(self, axis: Axis, split: int, extent: int, outer: frozenset[Axis]) -> Place:
         """Where the access falls along ``axis``, cut into ``extent`` stretches of ``split``."""
-        found = self._places.get((axis, split))
+        key = (axis, split, extent, outer)
+        found = self._places.get(key)
         if found is None:
             limits = {} if self.where is None else limits_of(self.where)
-            found = _place(self.offset, axis, split, extent, outer, limits)
-            self._places[axis, split] = found
+            found = self._places[key] = _place(self.offset, axis, split, extent, outer, limits)
         return found
 
 
@@ -217,10 +218,15 @@ def _span(offset: Scalar, outer: frozenset[Axis]) -> tuple[int, int, dict[Scalar
     """The bounds of what is added to the fixed part of an offset, and that part."""
     if not outer:
         return *index.bounds(offset), {}
-    constant, terms = index.terms(offset)
-    fixed = {term: c for term, c in terms.items() if _made_of(term, outer)}
-    rest = {term: c for term, c in terms.items() if term not in fixed}
-    return *index.bounds(index.from_terms(constant, rest)), fixed
+    low, terms = index.terms(offset)
+    high, fixed = low, {}
+    for term, c in terms.items():
+        if _made_of(term, outer):
+            fixed[term] = c
+        else:
+            a, b = index.bounds(term)
+            low, high = low + min(a * c, b * c), high + max(a * c, b * c)
+    return low, high, fixed
 
 
 # ── what a statement touches ──────────────────────────────────────────────────────────────────────
@@ -229,25 +235,31 @@ def _span(offset: Scalar, outer: frozenset[Axis]) -> tuple[int, int, dict[Scalar
 class Touch:
     """What some statements read, write, define and use."""
 
-    __slots__ = ("accesses", "defined", "used", "written")
+    __slots__ = ("_known", "accesses", "defined", "used", "written")
 
     def __init__(self) -> None:
         self.accesses: dict[Buffer, list[Access]] = {}
+        self._known: set[tuple[Buffer, Scalar | None, bool, Scalar | None]] = set()
         self.written: set[Buffer] = set()
         self.defined: set[Local] = set()
         self.used: set[Local] = set()
 
     def add(self, buffer: Buffer, offset: Scalar | None, write: bool, where: Scalar | None = None) -> None:
-        known = self.accesses.setdefault(buffer, [])
-        if not any(a.offset is offset and a.write == write and a.where is where for a in known):
-            known.append(Access(buffer, offset, write, where))
+        key = (buffer, offset, write, where)
+        if key not in self._known:
+            self._known.add(key)
+            self.accesses.setdefault(buffer, []).append(Access(*key))
         if write:
             self.written.add(buffer)
 
     def include(self, other: Touch) -> None:
-        for accesses in other.accesses.values():
+        for buffer, accesses in other.accesses.items():
             for access in accesses:
-                self.add(access.buffer, access.offset, access.write, access.where)
+                key = (buffer, access.offset, access.write, access.where)
+                if key not in self._known:
+                    self._known.add(key)
+                    self.accesses.setdefault(buffer, []).append(access)
+        self.written |= other.written
         self.defined |= other.defined
         self.used |= other.used
 
@@ -263,15 +275,23 @@ class Touch:
 
 
 class Touches:
-    """What each statement touches, found once."""
+    """What each statement touches, and what each step costs, found once."""
 
     def __init__(self) -> None:
         self._found: dict[int, tuple[object, Touch]] = {}
+        self._costs: dict[int, tuple[object, float]] = {}
 
     def of(self, statement: Statement | Step) -> Touch:
         found = self._found.get(id(statement))
         if found is None:
             found = self._found[id(statement)] = (statement, self._touch(statement))
+        return found[1]
+
+    def cost(self, step: Step) -> float:
+        """The scalar operations of a step."""
+        found = self._costs.get(id(step))
+        if found is None:
+            found = self._costs[id(step)] = (step, cost(step))
         return found[1]
 
     def _touch(self, statement: Statement | Step) -> Touch:
@@ -314,7 +334,8 @@ def _read(touch: Touch, values: Iterable[Scalar]) -> None:
             touch.add(top.payload, top.args[0], False, top.args[1] if len(top.args) > 1 else None)
         elif top.op == "local":
             touch.used.add(top.payload)
-        stack.extend(top.args)
+        if top.args:
+            stack += top.args
 
 
 def conflicts(a: Touch, b: Touch) -> list[Buffer]:

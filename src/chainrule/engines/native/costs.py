@@ -51,5 +51,6 @@ def _operations(values: Sequence[Scalar]) -> int:
             continue
         seen.add(top)
         total += _WEIGHTS.get(top.op, 1)
-        stack.extend(top.args if top.op != "load" else top.args[1:])
+        if top.args:
+            stack += top.args if top.op != "load" else top.args[1:]
     return total

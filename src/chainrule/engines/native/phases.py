@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ...loops.ir import Call, Kernel, Program, Step
 from .accesses import FAILURE, Touches, conflicts, order_of
-from .costs import MEETING, cost
+from .costs import MEETING
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -66,7 +66,7 @@ class Work:
         self.earlier = order_of(self.touches)
         self.serial = [isinstance(step, Call) or step.axis is None for step in steps]
         self.level = self._levels()
-        quiet = self._quiet([cost(step) for step in steps])
+        quiet = self._quiet([found.cost(step) for step in steps])
         if quiet:
             self.serial = [alone or self.level[k] in quiet for k, alone in enumerate(self.serial)]
             self.level = self._levels()

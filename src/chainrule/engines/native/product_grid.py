@@ -7,6 +7,7 @@ order, so the bits are the same however the tiles are shared out.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from math import prod
 
@@ -90,6 +91,7 @@ class Shape:
     along: int
 
 
+@lru_cache(1024)
 def choose_grid(shape: Shape, target: Target, dtype: DType) -> Grid:
     """The cut that takes the least time, by the model of :class:`_Times`, for one, two and four threads."""
     lanes, size, m = target.lanes(dtype), dtype.itemsize, shape.m
@@ -118,8 +120,7 @@ def choose_grid(shape: Shape, target: Target, dtype: DType) -> Grid:
                     packed=packed,
                     rows_inside=rows_inside,
                 )
-                times = _Times(shape, grid)
-                cost = sum([threads * times.slowest(threads) for threads in (1, 2, 4)])
+                cost = _Times(shape, grid).cost()
                 if best is None or cost < best[0]:
                     best = cost, grid
     assert best is not None, "a block of one row is always possible"
@@ -148,6 +149,8 @@ class _Times:
         self.copy_full, self.copy_last = self.copy(grid.columns), self.copy(last)
         self.all_blocks = -(-shape.m // grid.rows)
         self.tile_blocks = grid.tile_rows // grid.rows
+        self.line = (grid.panels - 1) * self.full + self.last
+        self.copies = (grid.panels - 1) * self.copy_full + self.copy_last
 
     def block(self, columns: int) -> float:
         """A block of sums, and putting them away."""
@@ -182,9 +185,7 @@ class _Times:
             else self.all_blocks - row_tiles * self.tile_blocks
         )
         blocks = outer * self.all_blocks + row_tiles * self.tile_blocks
-        line = (grid.panels - 1) * self.full + self.last
-        copies = (grid.panels - 1) * self.copy_full + self.copy_last
-        return blocks * line + lines * copies + panels * (here * self.full + self.copy_full)
+        return blocks * self.line + lines * self.copies + panels * (here * self.full + self.copy_full)
 
     def by_panel(self, tile: int) -> float:
         """The rows follow each other, all of them for one panel, which is copied once."""
@@ -203,9 +204,10 @@ class _Times:
         before = panel * (all_rows * self.full + self.copy_full)
         return share * each + before + begun * block + (copy if rest else 0.0)
 
-    def slowest(self, threads: int) -> float:
-        """The time of the thread that takes longest."""
+    def cost(self) -> float:
+        """What the slowest of one, two and four threads takes, times their number, all added up."""
         grid, shape = self.grid, self.shape
         tiles = shape.shared * shape.outer * grid.panels * grid.row_tiles
-        at = [self.until(tiles * thread // threads) for thread in range(threads + 1)]
-        return max([after - before for before, after in pairwise(at)])
+        at = [self.until(tiles * quarter // 4) for quarter in range(5)]
+        slowest = [max([b - a for a, b in pairwise(at[:: 4 // threads])]) for threads in (1, 2, 4)]
+        return slowest[0] + 2 * slowest[1] + 4 * slowest[2]

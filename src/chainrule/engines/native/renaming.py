@@ -51,13 +51,18 @@ class Renaming:
         stack = [value]
         while stack:
             top = stack[-1]
-            args = top.args
-            new = tuple([memory.get(argument) for argument in args])
-            if None in new:
-                stack.extend([a for a, known in zip(args, new, strict=True) if known is None])
-                continue
-            stack.pop()
-            memory[top] = self.rebuilt(top, new)  # type: ignore[arg-type]  # none of them is None
+            new = []
+            for argument in top.args:
+                known = memory.get(argument)
+                if known is None:
+                    if argument.args:
+                        stack.append(argument)
+                        continue
+                    known = memory[argument] = argument
+                new.append(known)
+            if top is stack[-1]:
+                stack.pop()
+                memory[top] = self.rebuilt(top, tuple(new))
         return memory[value]
 
     def rebuilt(self, value: Scalar, args: tuple[Scalar, ...]) -> Scalar:
