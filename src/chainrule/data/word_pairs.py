@@ -34,7 +34,8 @@ def keep_probabilities(counts: ArrayLike, threshold: float) -> NDArray[np.float6
         return np.ones(numbers.shape)
     with np.errstate(divide="ignore"):
         odds = threshold * max(numbers.sum(), 1.0) / numbers
-    return np.minimum(np.sqrt(odds) + odds, 1.0)
+    found: NDArray[np.float64] = np.minimum(np.sqrt(odds) + odds, 1.0)
+    return found
 
 
 class WordPairs:

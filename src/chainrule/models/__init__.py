@@ -9,8 +9,10 @@ from .ngram import KneserNey
 from .perceptron import MLP, MLP1, MLP2, FoldedLinear, Perceptron, with_constant
 from .text_cnn import TextCNN
 from .window_tagger import ChannelEmbeddings, LinearTagger, Lookup, WindowTagger
+from .word2vec import CBOW, NegativeSampler, SkipGram, negative_sampling_loss, with_negatives
 
 __all__ = [
+    "CBOW",
     "MLP",
     "MLP1",
     "MLP2",
@@ -21,8 +23,12 @@ __all__ = [
     "KneserNey",
     "LinearTagger",
     "Lookup",
+    "NegativeSampler",
     "Perceptron",
+    "SkipGram",
     "TextCNN",
     "WindowTagger",
+    "negative_sampling_loss",
     "with_constant",
+    "with_negatives",
 ]
