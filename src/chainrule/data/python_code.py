@@ -114,7 +114,8 @@ def code_tokens(line: str) -> list[str]:
     """
     found: list[str] = []
     try:
-        found += [token.form for tokens in _logical_lines(line.strip()) for token in tokens]
+        tokens = (token.form for tokens in _logical_lines(line.strip()) for token in tokens)
+        found += [form for form in tokens if form.strip()]
     except (SyntaxError, tokenize.TokenError):  # a bracket or a string that is not closed
         found = re.findall(r"\w+|[^\w\s]", line)
     return found
