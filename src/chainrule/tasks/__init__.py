@@ -11,7 +11,9 @@ from .pos import PosTagging
 from .task import Report, Say, System, Table, Task
 from .textcnn import TextClassification
 
-TASKS: dict[str, Task] = {task.name: task for task in (LanguageModeling(), Digits(), PosTagging(), TextClassification())}
+TASKS: dict[str, Task] = {
+    task.name: task for task in (LanguageModeling(), Digits(), PosTagging(), TextClassification())
+}
 
 
 def task_named(name: str) -> Task:

@@ -19,7 +19,6 @@ import msgspec
 from .. import optim
 from ..compile import DEFAULT_ENGINE
 from ..errors import ConfigurationError, DataError, RunFolderError
-from ..graph import Variable
 from .loop import Settings
 from .run_folder import RunFolder
 
@@ -268,7 +267,7 @@ def make_schedule(options: OptimizerOptions, steps_per_epoch: int, epochs: int) 
 
 def make_optimizer(
     options: OptimizerOptions,
-    parameters: list[Variable],
+    parameters: optim.Parameters,
     steps_per_epoch: int,
     epochs: int,
 ) -> optim.Optimizer:

@@ -1,0 +1,81 @@
+"""How text classifiers are reported: classes, their confusion, folds of a cross-validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ..train import ClassScores, confusion_matrix
+from .task import Report, Table
+
+_MOST_IN_A_MATRIX = 25
+
+
+class Fold(msgspec.Struct, frozen=True):
+    """One fold of a cross-validation: accuracies on texts that nothing was learned from."""
+
+    fold: int
+    texts: int
+    accuracy: float
+    ngram_accuracy: float
+    """Of logistic regression on words and pairs of words."""
+    majority_accuracy: float
+    validation_accuracy: float
+    epochs: int
+    """Until early stopping."""
+    seconds_per_epoch: float
+
+
+def folds_report(folds: Sequence[Fold]) -> tuple[dict[str, float], list[Table]]:
+    """Scores and tables of folds: means over all texts, and the deviation among folds.
+
+    >>> halves = [Fold(1, 2, 0.5, 0.5, 0.5, 1.0, 3, 0.1), Fold(2, 2, 1.0, 0.5, 0.5, 1.0, 3, 0.1)]
+    >>> scores, tables = folds_report(halves)
+    >>> scores["test_accuracy"], round(scores["deviation_among_folds"], 4)
+    (0.75, 0.3536)
+    """
+    sizes = np.array([fold.texts for fold in folds])
+
+    def mean(name: str) -> float:
+        return float(np.average([getattr(fold, name) for fold in folds], weights=sizes))
+
+    scores = {
+        "test_accuracy": mean("accuracy"),
+        "ngram_accuracy": mean("ngram_accuracy"),
+        "majority_accuracy": mean("majority_accuracy"),
+        "seconds_per_epoch": float(np.mean([fold.seconds_per_epoch for fold in folds])),
+    }
+    if len(folds) > 1:
+        scores["deviation_among_folds"] = float(np.std([fold.accuracy for fold in folds], ddof=1))
+    header = (
+        "fold", "texts", "text CNN", "logistic regression, n-grams", "most frequent class",
+        "text CNN, validation", "epochs", "seconds an epoch",
+    )  # fmt: skip
+    rows = [msgspec.structs.astuple(fold) for fold in folds]
+    return scores, [Table("Accuracy of each fold", header, tuple(rows))]
+
+
+def add_classes(
+    report: Report, classes: Sequence[str], labels: Sequence[str], predicted: NDArray[np.int64]
+) -> None:
+    """Add precision, recall and F1 of each class, and the confusion matrix; labels may be new to training."""
+    unseen = sorted(set(labels) - set(classes))
+    names = [*classes, *unseen]
+    numbers = {name: number for number, name in enumerate(names)}
+    gold = np.array([numbers[label] for label in labels], np.int64)
+    confusion = confusion_matrix(predicted, gold, len(names))
+    found = ClassScores.of(confusion, names)
+    report.scores["test_macro_f1"] = found.macro_f1
+    header = ("class", "precision", "recall", "F1", "texts")
+    report.tables.append(Table("Each class", header, tuple(found.rows())))
+    if len(names) <= _MOST_IN_A_MATRIX:
+        rows = tuple((name, *map(int, row)) for name, row in zip(names, confusion, strict=True))
+        title = "Confusion matrix: true class in rows, predicted class in columns"
+        report.tables.append(Table(title, ("class", *names), rows))
+    if unseen:
+        count = sum(label not in classes for label in labels)
+        text = f"{', '.join(unseen)}: {count:,} texts, each counted as an error"
+        report.texts.append(("Labels that training did not have", text))
