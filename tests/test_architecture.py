@@ -25,8 +25,8 @@ ROOMS = (
 
 #: Third-party packages that may be imported where they are used: optional, or slow to import.
 LAZY = {
-    "charset_normalizer", "igraph", "jax", "matplotlib", "mlx", "rich", "scipy", "sklearn", "tensorflow",
-    "torch",
+    "charset_normalizer", "igraph", "jax", "matplotlib", "mlx", "pooch", "rich", "scipy", "sklearn",
+    "tensorflow", "torch",
 }  # fmt: skip
 
 #: What the package's own front door may do: import every room.

@@ -15,6 +15,8 @@ from chainrule.data.prose import prose
 from chainrule.data.python_docs import Document, python_docs, split_documents
 from chainrule.data.ragged import Ragged, as_ragged
 from chainrule.data.readers import load_idx, read_csv, read_jsonl, read_lines, read_text
+from chainrule.data.source_table import SOURCES, RemoteFile, Source
+from chainrule.data.sources import fetch, located
 from chainrule.data.streams import ContextBatches
 from chainrule.data.tag_batches import WindowBatches, window_streams
 from chainrule.data.tags import (
@@ -42,6 +44,7 @@ __all__ = [
     "CONLLU",
     "DETECT",
     "OUTSIDE",
+    "SOURCES",
     "TAG_SCHEMES",
     "Batches",
     "BucketedBatches",
@@ -57,7 +60,9 @@ __all__ = [
     "Padded",
     "Parts",
     "Ragged",
+    "RemoteFile",
     "Sentences",
+    "Source",
     "Span",
     "Standardisation",
     "TagScheme",
@@ -78,8 +83,10 @@ __all__ = [
     "data_files",
     "detect_encoding",
     "faults",
+    "fetch",
     "keep_probabilities",
     "load_idx",
+    "located",
     "normalised",
     "part_named",
     "parts_of",
