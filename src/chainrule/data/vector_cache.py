@@ -56,8 +56,7 @@ class CacheEntry:
         """The vectors, their matrix mapped and read-only, if they are there and whole."""
         try:
             words = json.loads((self.place / "words.json").read_bytes())
-            matrix = np.load(self.place / "matrix.npy", mmap_mode="r")
-            return WordVectors(words, matrix)
+            return WordVectors(words, np.load(self.place / "matrix.npy", mmap_mode="r"))
         except (OSError, EOFError, ValueError, TypeError):  # absent or damaged
             return None
 
@@ -71,7 +70,10 @@ class CacheEntry:
                 _write_matrix(stream, blocks)
                 _settle(stream)
             with open(temporary / "words.json", "xb") as stream:
-                stream.write(json.dumps(list(index), ensure_ascii=True).encode())
+                stream.write(b"[")
+                for place, word in enumerate(index):  # word by word: there may be millions
+                    stream.write((",\n" * (place > 0) + json.dumps(word)).encode())
+                stream.write(b"]\n")
                 _settle(stream)
             with contextlib.suppress(OSError):  # another process may have been first, or left a damaged one
                 if self.load() is None:
