@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..graph import Constant, Node, constant
+from ..dtypes import is_integer
+from ..errors import ArgumentError
+from ..graph import Constant, Node, as_node, constant
 from .comparison import equal, greater_equal, where
 from .defining import binary, unary
-from .elementwise import Elementwise
+from .elementwise import Elementwise, promote_inputs
 from .transcendental import log
 
 # Ops are written in the operators of nodes, so each rule reads as in a textbook.
@@ -207,9 +210,12 @@ class Abs(Elementwise):
 
 
 class Pow(Elementwise):
-    """The power ``x ** y``; an integer to a negative power is 0: use floats there.
+    """The power ``x ** y``.
 
     ∂/∂x = y·x^(y-1) and ∂/∂y = log(x)·x^y, both taken as 0 where the formula would be 0·∞.
+
+    An integer to a negative power is an ``ArgumentError`` where the power is known when this is written;
+    where it is known only when the graph runs, the result is 0.
 
     >>> import chainrule as cr
     >>> x = cr.variable(4.0)
@@ -220,6 +226,16 @@ class Pow(Elementwise):
     formula = "{x} ** {y}"
     kinds = "iuf"
 
+    def prepare(self, inputs: Sequence[Any]) -> Sequence[Any]:
+        x, y = promote_inputs(inputs)
+        power = as_node(inputs[1])
+        if is_integer(x.dtype) and isinstance(power, Constant) and (power.array < 0).any():
+            raise ArgumentError(
+                f"an integer to the power {power.array.min()} is no integer",
+                mend="make the base a float first: x.astype('float32') ** power",
+            )
+        return x, y
+
     def forward(self, xp: Any, x: Any, y: Any) -> Any:
         if x.dtype.kind != "f":  # NumPy refuses a negative power of integers; the graph defines it as 0
             return xp.where(y < 0, xp.zeros_like(x), xp.power(x, xp.where(y < 0, xp.zeros_like(y), y)))
@@ -229,11 +245,11 @@ class Pow(Elementwise):
         return loops.pow_(x, y)
 
     def vjp(self, ct: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, ...]:
+        by_exponent = where(equal(x, 0), 0, log(where(equal(x, 0), 1, x))) * out
         if isinstance(y, Constant) and y.array.all():  # x ** 3: the rule as it stands in a textbook
-            return ct * (y * pow(x, constant(y.array - 1))), None
+            return ct * (y * pow(x, constant(y.array - 1))), ct * by_exponent
         flat = equal(y, 0)
         by_base = where(flat, 0, y * pow(x, where(flat, 1, y - 1)))
-        by_exponent = where(equal(x, 0), 0, log(where(equal(x, 0), 1, x))) * out
         return ct * by_base, ct * by_exponent
 
 
