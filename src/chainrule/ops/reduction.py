@@ -237,7 +237,10 @@ def var(x: NodeLike, axis: Axis = None, *, correction: float = 0.0, keepdims: bo
 
 
 def std(x: NodeLike, axis: Axis = None, *, correction: float = 0.0, keepdims: bool = False) -> Node:
-    """The standard deviation, the root of :func:`var`; where it is 0 its derivative is NaN.
+    """The standard deviation, the root of :func:`var`.
+
+    Where it is 0 its derivative is NaN, as that of every root of a sum of squares: it has a kink there,
+    and no slope.  ``sqrt(var(x) + ε)`` has one.
 
     >>> import chainrule as cr
     >>> float(cr.std([1.0, 3.0]))
