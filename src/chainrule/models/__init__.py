@@ -3,6 +3,7 @@ May import: nn, data and everything below them.
 Start reading at ``ngram.py``, the baseline that a neural language model has to beat.
 """
 
+from .count_vectors import count_vectors, positive_pmi
 from .image_cnn import ImageCNN
 from .language_model import FeedForwardLanguageModel
 from .ngram import KneserNey
@@ -28,7 +29,9 @@ __all__ = [
     "SkipGram",
     "TextCNN",
     "WindowTagger",
+    "count_vectors",
     "negative_sampling_loss",
+    "positive_pmi",
     "with_constant",
     "with_negatives",
 ]
