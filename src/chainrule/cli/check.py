@@ -211,7 +211,7 @@ def _by_name(function: Callable[..., Any], parameters: Sequence[inspect.Paramete
 
     call.__name__ = function.__name__
     positional = [p.replace(kind=p.POSITIONAL_OR_KEYWORD, default=p.empty) for p in parameters]
-    call.__signature__ = inspect.Signature(positional)  # type: ignore[attr-defined]
+    call.__signature__ = inspect.Signature(positional)  # type: ignore[attr-defined]  # which inspect reads
     return call
 
 
@@ -271,7 +271,7 @@ def _applied(op: Op, names: Sequence[str]) -> Callable[..., Node]:
 
     call.__name__ = op.name
     parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
-    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # which inspect reads
     return call
 
 

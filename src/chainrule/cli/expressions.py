@@ -275,7 +275,7 @@ class _Reader:
             raise self.error(f"{tree.value!r} is no real number", tree)
         if type(tree.value) is int and abs(tree.value) >= 2**63:
             return float(tree.value)
-        return tree.value  # type: ignore[return-value]
+        return tree.value  # type: ignore[return-value]  # the complex were refused
 
     def _name(self, tree: ast.Name) -> Node:
         if tree.id in self.names:

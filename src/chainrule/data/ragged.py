@@ -122,7 +122,7 @@ def as_ragged(ids: ArrayLike | Ragged | Sequence[ArrayLike]) -> Ragged:
         found = Ragged([ids] if ids.ndim == 1 else list(ids))
     elif isinstance(ids, Sequence) and not isinstance(ids, str | bytes):
         stream = len(ids) > 0 and np.isscalar(ids[0])
-        found = Ragged([ids] if stream else ids)  # type: ignore[list-item]
+        found = Ragged([ids] if stream else ids)  # type: ignore[list-item]  # one of the two kinds
     else:
         raise ArgumentError(
             f"ids must be an array, a list of ids or a list of arrays, not {type(ids).__name__}"

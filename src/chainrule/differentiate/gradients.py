@@ -62,7 +62,7 @@ def gradients(
         _or_missing(g, output, x, missing)
         for g, x in zip(vjp([output], [seed], targets), targets, strict=True)
     ]
-    return found[0] if isinstance(wrt, Node) else found  # type: ignore[return-value]
+    return found[0] if isinstance(wrt, Node) else found  # type: ignore[return-value]  # None only where asked for
 
 
 def _check_differentiable(output: Node, targets: Sequence[Node]) -> None:

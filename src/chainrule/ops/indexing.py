@@ -202,8 +202,9 @@ def check_constant(indices: Node, axis: int, length: int, what: str) -> Node:
 
 def place_in_axis(indices: Node, axis: int, length: int, what: str) -> Node:
     """Indices resolved to ``[0, length)`` and checked: constants now, others when they are computed."""
-    if isinstance(check_constant(indices, axis, length, what), Constant):
-        return constant(namespace.checked_index(np, indices.array, length, what).astype(int64))  # type: ignore[attr-defined]
+    checked = check_constant(indices, axis, length, what)
+    if isinstance(checked, Constant):
+        return constant(namespace.checked_index(np, checked.array, length, what).astype(int64))
     return apply(_PLACE, indices, axis=axis, length=length)
 
 

@@ -39,7 +39,7 @@ Schedule = Callable[[Node], Node]
 def as_schedule(rate: Any, whose: str) -> Schedule:
     """A number as the schedule that stays there; a schedule as it is.  Messages begin with ``whose``."""
     if callable(rate):
-        return rate  # type: ignore[no-any-return]
+        return rate  # type: ignore[no-any-return]  # taken at its word
     if not is_number(rate):
         raise ArgumentError(
             f"{whose}: the learning rate is {rate!r}, neither a number nor a schedule",

@@ -65,7 +65,7 @@ class ModelOptions(Options):
     """Between layers; auto is sigmoid for an MLP, as in the lecture, and relu for a CNN."""
     dropout: Rate = 0.0
     """Behind each hidden layer."""
-    initial: Literal[tuple(INITIALISERS)] = "xavier_uniform"  # type: ignore[valid-type]
+    initial: Literal[tuple(INITIALISERS)] = "xavier_uniform"  # type: ignore[valid-type]  # read from the table
     """How weights begin."""
     filters: tuple[Count, ...] = (8, 16)
     """Of a CNN: filters of each stage of convolution and pooling."""
