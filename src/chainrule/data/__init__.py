@@ -35,6 +35,7 @@ from chainrule.data.tags import (
 )
 from chainrule.data.tokenizers import CharacterTokenizer, Tokenizer, WordTokenizer, split_sentences
 from chainrule.data.vector_files import read_vectors, write_vectors
+from chainrule.data.vector_scores import Section, Similarity, analogies, simlex, spearman
 from chainrule.data.vocabulary import Vocabulary
 from chainrule.data.windows import centered_windows, context_windows
 from chainrule.data.word_pairs import ContextPairs, WordPairs, keep_probabilities
@@ -61,7 +62,9 @@ __all__ = [
     "Parts",
     "Ragged",
     "RemoteFile",
+    "Section",
     "Sentences",
+    "Similarity",
     "Source",
     "Span",
     "Standardisation",
@@ -74,6 +77,7 @@ __all__ = [
     "WordTokenizer",
     "WordVectors",
     "allowed_transitions",
+    "analogies",
     "as_ragged",
     "capitals",
     "centered_windows",
@@ -104,7 +108,9 @@ __all__ = [
     "read_vectors",
     "repaired",
     "shape",
+    "simlex",
     "spans_of",
+    "spearman",
     "split_documents",
     "split_sentences",
     "standardise",
