@@ -79,6 +79,9 @@ def _mend(dtype: Any) -> str:
 
 def as_array(value: Any) -> np.ndarray[Any, Any]:
     """``value`` as an array, without a copy where it is one; hidden elements are refused, not shown."""
+    kind = type(value)
+    if kind is np.ndarray or not issubclass(kind, np.ndarray):  # NumPy loads its masked arrays when named
+        return np.asarray(value)
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise DTypeError(
             "a masked array hides elements, and the mask would be lost",
