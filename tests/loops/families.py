@@ -422,6 +422,44 @@ def first_places(m: Maker) -> None:
     m.kernel("number", None, [loops.store(total, 0, 0), loops.loop(i, number, ordered=True), forget])
 
 
+def put_first(m: Maker) -> None:
+    """Rows of a table replaced, by any thread, from the places that name them first."""
+    count, size, width = m.extent(), m.extent(), m.extent(40)
+    buffer = checked(m, count, size)
+    slots = _filled(m, m.tensor("kept", (size,), int64).buffer, -1)
+    first = m.result((count,), Expr(loops.constant(0, int64))).buffer
+    i, j, k, n = Axis("i", count), Axis("j", count), Axis("k", count), Axis("n", width)
+
+    def row(axis: Axis) -> Scalar:
+        return loops.within(loops.load(buffer, loops.axis(axis)), 0, size)
+
+    let, slot = loops.let(loops.load(slots, row(i)), "slot")
+    new = loops.lt(slot, 0)
+    name = [
+        let,
+        loops.store(slots, row(i), loops.axis(i), new),
+        loops.store(first, loops.axis(i), loops.where(new, loops.axis(i), slot)),
+    ]
+    forget = loops.loop(k, [loops.store(slots, row(k), -1)], ordered=True)
+    m.kernel("named first", None, [loops.loop(i, name, ordered=True), forget])
+    table = m.source((size, width), m.floats)
+    copy = m.result((size, width), table.known)
+    all_rows, lanes = Axis("r", size), Axis("l", width)
+    place = index.ravel(at([all_rows, lanes]), copy.shape)
+    stored = loops.store(copy.buffer, place, loops.load(table.buffer, place))
+    m.kernel("copied", all_rows, [loops.loop(lanes, [stored])])
+    old = copy.load([row(j), loops.axis(n)])
+    more = m.source((count, width), m.floats).load(at([j, n]))
+    what = known(loops.add(old.value, more.value), old, more) if m.chance(2) else more
+    put = loops.loop(
+        n, [loops.store(copy.buffer, index.ravel([row(j), loops.axis(n)], copy.shape), what.value)]
+    )
+    own = loops.eq(loops.load(first, loops.axis(j)), loops.axis(j))
+    once = Axis("if", 1, limit=loops.where(own, 1, loops.constant(0, int64)))
+    m.kernel("put", j, [loops.loop(once, [put])])
+    copy.written(what, whole=False)
+
+
 def _filled(m: Maker, buffer: Buffer, fill: int) -> Buffer:
     made = replace(buffer, fill=fill)
     m.tensors[made] = Tensor(made, (buffer.size,), m.tensors.pop(buffer).known)
@@ -499,5 +537,5 @@ def bits(m: Maker) -> None:
 
 FAMILIES: tuple[Callable[[Maker], None], ...] = (
     *[elementwise] * 3, *[functions] * 2, flat, update, *[reduction] * 3, running, matmul, trained,
-    gather, scatter, histogram, window, limited, recurrence, first_places, softmax, network, bits,
+    gather, scatter, histogram, window, limited, recurrence, first_places, put_first, softmax, network, bits,
 )  # fmt: skip

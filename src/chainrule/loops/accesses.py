@@ -31,6 +31,7 @@ from .ir import (
     Store,
     walk,
 )
+from .naming import Naming, naming
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,18 @@ class Access:
     def writes(self) -> bool:
         return self.kind != "load"
 
+    @property
+    def conditions(self) -> list[Scalar]:
+        """What holds whenever the access happens: its guards, and those of loops of one place or none."""
+        found = list(self.guards)
+        for around in self.around:
+            limit = around.axis.limit
+            if limit is not None and limit.op == "where":
+                condition, then, otherwise = limit.args
+                if then.op == otherwise.op == "constant" and otherwise.payload <= 0:
+                    found.append(condition)
+        return found
+
 
 class Scopes:
     """A kernel taken apart: its accesses, and where each local comes from."""
@@ -76,10 +89,18 @@ class Scopes:
         self.varies: dict[Local, frozenset[Axis]] = {}
         """The axes around a local's definition."""
         self.written: set[Buffer] = set()
+        self.namings: dict[Naming, int] = {}
+        """What is known of rows that are named first, and after which statement."""
         self.count = 0
         own = () if kernel.axis is None else (Around(kernel.axis, "unordered", -1),)
         self.visit(kernel.body, own)
         self.written.update(a.buffer for a in self.accesses if a.writes)
+        later = {a.buffer: a.position for a in self.accesses if a.writes}
+        self.namings = {
+            found: end
+            for found, end in self.namings.items()
+            if all(later.get(buffer, -1) <= end for buffer in found.buffers)
+        }
 
     def visit(self, body: Sequence[Statement], around: tuple[Around, ...]) -> None:
         for statement in body:
@@ -102,6 +123,9 @@ class Scopes:
                         self.loads([axis.limit], around, statement)
                     kind = "ordered" if ordered else "unordered"
                     self.visit(inner, (*around, Around(axis, kind, self.count)))
+                    found = None if around else naming(statement)
+                    if found is not None:
+                        self.namings[found] = self.count
                 case Check(condition):
                     self.loads([condition], around, statement)
 

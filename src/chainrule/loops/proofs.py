@@ -11,7 +11,8 @@ is at most 49, whatever the bounds of c and d alone would say.
 is impossible or forces the two places to be equal.  For a number G the equation splits in two wherever
 the terms whose coefficients G does not divide stay closer together than G: those terms are equal among
 themselves, and so are the others.  An equation between one term and itself pins that term, and
-``x // n`` and ``x % n`` together pin x.
+``x // n`` and ``x % n`` together pin x; so does a row where x is the place that names it first
+(``naming.py``).
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def facts(access: Access, scopes: Scopes) -> list[Linear]:
         if around.axis.limit is not None:
             place = Linear(0, {_axis(around.axis): 1})
             found += _below(place, around.axis.limit, scopes, 1)
-    for guard in access.guards:
+    for guard in access.conditions:
         found += _of_guard(guard, True, scopes)
     return found
 
@@ -209,6 +210,7 @@ class _Meeting:
         self.known = facts(one, scopes), facts(other, scopes)
         self.pinned: set[Scalar] = set()
         self.resolved: set[Scalar] = set()
+        self.named = _named(one, scopes).items() & _named(other, scopes).items()
         sides = linear(one.offset, scopes), linear(other.offset, scopes)
         self.equations = [(self.settled(sides[0], 0), self.settled(sides[1], 1))]
 
@@ -218,7 +220,7 @@ class _Meeting:
         if a == b == c == d:  # both guards allow one and the same place
             return True
         while True:
-            before = len(self.equations), len(self.pinned)
+            before = len(self.equations), len(self.pinned), len(self.resolved)
             split: list[tuple[Linear, Linear]] = []
             for left, right in self.equations:
                 found = self.divide(*self.cancelled(left, right))
@@ -229,7 +231,7 @@ class _Meeting:
             self.pin()
             if _axis(self.axis) in self.pinned:
                 return True
-            if (len(self.equations), len(self.pinned)) == before:
+            if (len(self.equations), len(self.pinned), len(self.resolved)) == before:
                 return False
 
     def range(self, form: Linear, side: int) -> tuple[int, int]:
@@ -297,3 +299,25 @@ class _Meeting:
                 self.resolved.add(term)
                 whole = linear(x, self.scopes)
                 self.equations.append((whole, whole))
+        for place, row in self.named:
+            if place not in self.resolved and self.pinned.issuperset(terms(row)[1]):
+                self.resolved.add(place)
+                whole = linear(place, self.scopes)
+                self.equations.append((whole, whole))
+
+
+def _named(access: Access, scopes: Scopes) -> dict[Scalar, Scalar]:
+    """The places that are known to name their rows first where an access happens, and those rows."""
+    found: dict[Scalar, Scalar] = {}
+    conditions = access.conditions
+    while conditions:
+        condition = conditions.pop()
+        if condition.op == "and":
+            conditions.extend(condition.args)
+        elif condition.op == "local" and condition.payload in scopes.values:
+            conditions.append(scopes.values[condition.payload])
+        for naming, known in scopes.namings.items():
+            if access.position > known and (named := naming.named(condition)) is not None:
+                place, row = named
+                found[place] = row
+    return found

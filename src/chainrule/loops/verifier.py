@@ -46,6 +46,7 @@ from .ir import (
     statements,
     walk,
 )
+from .naming import Naming
 from .proofs import apart, reach, value_range
 from .text import format_statement
 
@@ -108,6 +109,17 @@ class Verified:
         if kernel not in self._scopes:
             self._scopes[kernel] = Scopes(kernel)
         return self._scopes[kernel]
+
+    def hand_namings_on(self) -> None:
+        """Tell kernels of the rows named first in earlier ones, as long as nobody writes those buffers."""
+        standing: set[Naming] = set()
+        for step in self.program.steps:
+            written = {step.output} if isinstance(step, Call) else self.scopes(step).written
+            standing = {found for found in standing if found.buffers.isdisjoint(written)}
+            if isinstance(step, Kernel) and self.kernels.count(step) == 1:
+                own = self.scopes(step).namings
+                standing.update(own)
+                own.update(dict.fromkeys(standing - own.keys(), -1))
 
     def reach(self, kernel: Kernel, access: Access) -> tuple[int, int]:
         """The range of offsets of an access, empty if it never happens."""
@@ -192,6 +204,7 @@ def race_free(v: Verified) -> Iterator[Fault]:
     Sums that meet within a loop are the exception, which runs in order then; not between the places of
     a kernel, which different threads may run.
     """
+    v.hand_namings_on()
     for kernel in v.kernels:
         scopes = v.scopes(kernel)
         by_buffer: dict[Buffer, list[Access]] = {}

@@ -242,7 +242,7 @@ class Writer:
 
     def splat(self, name: str, element: str, lanes: int) -> str:
         """A value in every lane, written where the value was."""
-        key = ("splat", name, lanes)
+        key = ("splat", name, element, lanes)  # a number in text may be of any type
         found = self.derived.get(key)
         if found is None:
             level = self.homes.get(name, 0)
