@@ -23,13 +23,14 @@ from ...loops import Buffer, Call, Program, Scalar, Statement, Step, index
 from ...namespace import checked_index
 from ...ops.indexing import ScatterAlongAxis
 from ...ops.movement import BroadcastTo
-from ...ops.reduction import ArgMax
-from ...ops.rows import AddAlongAxis, AddRows, PutRows
+from ...ops.rows import AddAlongAxis, AddRows, FirstPlaces, PutRows
 from ..stepper import run_op
 from .elements import Indices, element, has_element, is_view, scatters_one
 from .nesting import axes_of, nested
 from .nests import NESTS, READ_ONCE
-from .scatters import is_sparse, sparse_rows, write_rows
+from .places import known_place
+from .rows import groups_of, read_at_first_places, reads_any, sum_rows, sums_at, write_rows
+from .scatters import first_places, is_sparse, sparse_rows
 
 _LONGEST = 64
 """Operations that an expression read in place may have: deeper ones get a buffer."""
@@ -71,6 +72,9 @@ class Lowering:
         self._depths: dict[Node, int] = {}
         self._costs: dict[Node, int] = {}
         self._count_readers()
+        self._rows = self._row_updates()
+        self._groups = groups_of(self._rows, self.order)
+        self._at_first_places = read_at_first_places(self._groups, self.order, self._readers, self._targets)
 
     # ── decisions ─────────────────────────────────────────────────────────────────────────────────
 
@@ -101,7 +105,7 @@ class Lowering:
             return True
         cost = sum(self._cost(x) for x in node.inputs) + (0 if is_view(op) else _COSTS.get(op.name, 1))
         self._costs[node] = cost
-        if is_view(op):
+        if is_view(op) or node in self._at_first_places:
             return False
         if (
             node.size == 1
@@ -148,8 +152,9 @@ class Lowering:
     def _place(
         self, node: Node, indices: Indices, length: int, least: int, guard: Scalar | None = None
     ) -> Scalar:
-        if isinstance(node.op, ArgMax) and node.inputs[0].shape[node.attributes["axis"]] <= length:
-            return loops.within(self.at(node, indices, guard), 0, length)
+        found = known_place(self, node, indices, length, guard)
+        if found is not None:
+            return found
         buffer = self._places.get((node, length, least))
         if buffer is None:
             buffer = self._places[node, length, least] = self._resolve(node, length, least)
@@ -212,11 +217,17 @@ class Lowering:
             return found
         if isinstance(node.op, Leaf):
             return self.buffer_of(node)
-        if isinstance(node.op, AddRows | PutRows) and self._only_reader(node.inputs[0]):
+        if isinstance(node.op, AddRows | PutRows) and self.has_one_reader(node.inputs[0]):
             buffer = self.materialise(node.inputs[0])  # nobody will miss the rows as they were
-            write_rows(self, node, buffer)
+            write_rows(self, [(node, buffer)])
             self.buffers[node] = buffer
             return buffer
+        if isinstance(node.op, FirstPlaces) and node not in self._targets:
+            self.buffers[node], _ = first_places(self, node.inputs[0], node.attributes["length"])
+            return self.buffers[node]
+        if node in self._at_first_places and sums_at(node) is not None:
+            self.buffers[node] = sum_rows(self, node)
+            return self.buffers[node]
         role = "output" if node in self._shown else "scratch"
         buffer = self.buffer(node.name or node.op.name, node.size, node.dtype, role)
         if node in self.virtual or _reads_in_place(node):
@@ -229,7 +240,7 @@ class Lowering:
         self.buffers[node] = buffer
         return buffer
 
-    def _only_reader(self, node: Node) -> bool:
+    def has_one_reader(self, node: Node) -> bool:
         """Whether a computed node has one reader and is no result itself."""
         return not isinstance(node.op, Leaf) and len(self._readers[node]) == 1 and node not in self._targets
 
@@ -252,11 +263,10 @@ class Lowering:
     # ── all of it ─────────────────────────────────────────────────────────────────────────────────
 
     def result(self) -> Lowered:
-        rows = self._row_updates()
         for node in self.order:
-            if node in rows:
+            if node in self._rows:
                 continue
-            if is_sparse(node):
+            if is_sparse(node) and node not in self._at_first_places:
                 self.virtual[node] = sparse_rows(self, node)
             elif not isinstance(node.op, Leaf) and self.wants_buffer(node):
                 self.materialise(node)
@@ -264,13 +274,23 @@ class Lowering:
         outputs = [self._own(node, "output", taken) for node in self.outputs]
         updates = {}
         for variable, node in self.updates.items():
-            if node not in rows:
+            if node not in self._rows:
                 updates[self.buffer_of(variable)] = self._own(node, "scratch", taken)
-        for node in self.order:  # last, so that whoever reads the old rows has done so
-            if node in rows:
-                write_rows(self, node, self.buffer_of(rows[node]))
+        self._change_rows()  # last, so that whoever reads the old rows has done so
         program = Program((*self.steps, *self.last))
         return Lowered(program, self.leaves, outputs, updates, self.calls)
+
+    def _change_rows(self) -> None:
+        """Variables' rows are changed, after what is computed from others' old rows has been."""
+        changed: set[Buffer] = set()
+        groups = [[(node, self.buffer_of(variable)) for node, variable in group] for group in self._groups]
+        for group in groups:
+            for node, _ in group:
+                if reads_any(self, node, changed):
+                    self.materialise(node.inputs[1])
+            changed.update(table for _, table in group)
+        for group in groups:
+            write_rows(self, group)
 
     def _row_updates(self) -> dict[Node, Variable]:
         """The nodes that only change some rows of a variable, which nobody else reads: done in its place."""

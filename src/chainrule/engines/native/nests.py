@@ -19,7 +19,7 @@ from ...ops.indexing import Scatter, ScatterAlongAxis
 from ...ops.reduction import All, Any_, ArgMax, ArgMin, CumulativeSum, Max, Min, Prod, Sum
 from ...ops.rows import AddAlongAxis, AddRows, FirstPlaces, PutRows
 from ...ops.windows import OverlapAdd
-from . import contraction, scatters
+from . import contraction, rows, scatters
 from .elements import Indices, both, choose, inside
 from .nesting import AXES, axes_of, nested
 
@@ -158,9 +158,9 @@ NESTS: dict[type[Op], Rule] = {
     Scatter: scatters.scatter,
     ScatterAlongAxis: scatters.scatter_along_axis,
     AddAlongAxis: scatters.add_along_axis,
-    AddRows: scatters.change_rows,
-    PutRows: scatters.change_rows,
-    FirstPlaces: scatters.places_first,
+    AddRows: rows.change_rows,
+    PutRows: rows.change_rows,
+    FirstPlaces: rows.places_first,
 }
 
 READ_ONCE: frozenset[type[Op]] = frozenset(

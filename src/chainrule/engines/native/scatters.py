@@ -12,26 +12,32 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ... import loops
 from ...dtypes import int64
-from ...graph import Leaf, Node, Shape
-from ...loops import Axis, Buffer, Scalar, Statement, index, walk
+from ...graph import Leaf, Node
+from ...loops import Accumulate, Axis, Buffer, Scalar, Statement, index
 from ...ops.elementwise import Elementwise
 from ...ops.indexing import Scatter
-from ...ops.movement import PermuteDims, Reshape
+from ...ops.movement import PermuteDims
+from .accesses import Touch, Touches, leaves, one_place
 from .elements import Indices, is_view
 from .nesting import axes_of, looped, nested
 
 if TYPE_CHECKING:
     from .lowering import Lowering
 
-LANES, COLUMNS = 16, 64
-"""A block of columns has at least and at most so many: the lanes of one wide vector, and of four."""
+LANES, COLUMNS = 16, 80
+"""A block of columns has at least and at most so many: the lanes of one wide vector, and of five."""
+
+SKIPPED = 64
+"""Additions that are worth a look at whether the factor that they share is 0."""
 
 
 class Stage(NamedTuple):
-    """One pass over the rows within each block of columns."""
+    """One pass over the rows within each share of the work."""
 
     ordered: bool
     body: Callable[[Indices, Indices], Sequence[Statement]]
+    where: Callable[[Indices], Scalar] | None = None
+    """Which rows are looked at."""
 
 
 def lay_rows_out(lowering: Lowering, values: Node) -> None:
@@ -48,25 +54,97 @@ def lay_rows_out(lowering: Lowering, values: Node) -> None:
 
 
 def by_rows(lowering: Lowering, name: str, rows: Sequence[int], after: Sequence[int], *stages: Stage) -> None:
-    """A kernel that takes the rows one after another, for one block of columns at each place of its axis."""
+    """A kernel that takes the rows one after another within each share of the work.
+
+    A share is one place of the first axis of the rows, where the rows of different places never meet.
+    Else it is a block of columns.
+    """
+    over, wide = axes_of(rows), axes_of(after, len(rows))
+    first = next((n for n, axis in enumerate(over) if axis.extent > 1), None)
+    if first is not None:
+        columns = [loops.axis(a) for a in wide]
+        body = _staged(stages, over, first + 1, wide, columns)
+        if _own_places(over[first], body):
+            lowering.steps.append(nested(name, [over[first]], body))
+            return
     block, lane = Axis("c", 1), Axis("d", 1)
     if after:
         width = _block(after[-1])
         block, lane = Axis("c", after[-1] // width), Axis("d", width)
-    column = [index.add(index.scale(loops.axis(block), lane.extent), loops.axis(lane))] if after else []
+        last = index.add(index.scale(loops.axis(block), lane.extent), loops.axis(lane))
+        wide, columns = [*wide[:-1], lane], [*[loops.axis(a) for a in wide[:-1]], last]
+    else:
+        wide, columns = [lane], []
+    lowering.steps.append(nested(name, [block], _staged(stages, over, 0, wide, columns)))
+
+
+def _staged(
+    stages: Sequence[Stage], over: Sequence[Axis], start: int, wide: Sequence[Axis], columns: Indices
+) -> list[Statement]:
+    """The stages' statements within loops over the rows from axis ``start`` on, and over the columns."""
     body: list[Statement] = []
     for stage in stages:
-        over, wide = axes_of(rows), axes_of(after[:-1], len(rows))
-        inner = stage.body([loops.axis(a) for a in over], [*[loops.axis(a) for a in wide], *column])
-        body += looped(over, looped([*wide, lane], inner), stage.ordered)
-    lowering.steps.append(nested(name, [block], body))
+        rows = [loops.axis(a) for a in over]
+        inner = stage.body(rows, columns)
+        depth, wanted = len(over), None if stage.where is None else stage.where(rows)
+        if wanted is None:
+            depth, wanted = _needless(inner, over, wide)
+        loose = looped(over[depth:], looped(wide, inner), stage.ordered)
+        if wanted is not None:
+            loose = (only_if(wanted, loose),)
+        body += looped(over[start:depth], loose, stage.ordered)
+    return body
+
+
+def only_if(condition: Scalar, body: Sequence[Statement]) -> Statement:
+    """``body`` where the condition holds: a loop of one place, or of none."""
+    return loops.loop(Axis("if", 1, loops.where(condition, 1, loops.constant(0, int64))), body)
+
+
+def _own_places(axis: Axis, body: Sequence[Statement]) -> bool:
+    """Whether each element of what the body writes is touched at one place of the axis alone."""
+    touch, touches = Touch(), Touches()
+    for statement in body:
+        touch.include(touches.of(statement))
+    return all(
+        one_place([a.place(axis, 1, axis.extent, frozenset()) for a in touch.accesses[buffer]], axis.extent)
+        for buffer in touch.written
+    )
+
+
+def _needless(
+    body: Sequence[Statement], over: Sequence[Axis], wide: Sequence[Axis]
+) -> tuple[int, Scalar | None]:
+    """When the additions of a body may be left out: where a factor that many of them share is 0.
+
+    Gives the number of row axes that the factor depends on, and whether it is not 0.  (Infinite and NaN
+    factors count as any other; that 0 · ∞ is not added is what sparsity is.)
+    """
+    if len(body) != 1 or not isinstance(body[0], Accumulate):
+        return len(over), None
+    best: tuple[int, Scalar | None] = len(over), None
+    for factor in _factors(body[0].value):
+        used = {leaf.payload for leaf in leaves(factor) if leaf.op == "axis"}
+        depth = 1 + max([n for n, axis in enumerate(over) if axis in used], default=-1)
+        within = math.prod(axis.extent for axis in [*over[depth:], *wide])
+        shared = depth > 0 and used.isdisjoint(wide) and within >= SKIPPED
+        if shared and (best[1] is None or depth < best[0]):
+            best = depth, loops.ne(factor, loops.constant(0, factor.dtype))
+    return best
+
+
+def _factors(value: Scalar) -> list[Scalar]:
+    """What a product is made of, as far as it is 0 if one of them is."""
+    if value.op in ("mul", "neg"):
+        return [factor for x in value.args for factor in _factors(x)]
+    return [] if value.op in ("constant", "local") else [value]
 
 
 def _block(width: int) -> int:
-    """How many columns a block has: a share of the width that fills whole vectors best."""
+    """How many columns a block has: what fills whole vectors best, in an even number of blocks if it may."""
     most = min(max(width // 2, LANES), COLUMNS, width)  # two blocks at least, to be shared out
     shares = [w for w in range(LANES, most + 1) if width % w == 0]
-    return min(shares, key=lambda w: (-(-w // LANES) * LANES / w, -w), default=width)
+    return min(shares, key=lambda w: (-(-w // LANES) * LANES / w, width // w % 2, -w), default=width)
 
 
 def first_places(lowering: Lowering, which: Node, length: int) -> tuple[Buffer, Buffer]:
@@ -106,11 +184,6 @@ def first_places(lowering: Lowering, which: Node, length: int) -> tuple[Buffer, 
             steps.append(loops.kernel(name, None, looped(axes, inner, ordered=True)))
     lowering.firsts[which, length] = first, seen
     return first, seen
-
-
-def places_first(lowering: Lowering, node: Node, buffer: Buffer) -> None:
-    first, _ = first_places(lowering, node.inputs[0], node.attributes["length"])
-    lowering.nest(buffer.name, node.shape, lambda i: [loops.store(buffer, i[0], loops.load(first, i[0]))])
 
 
 def is_sparse(node: Node) -> bool:
@@ -201,46 +274,3 @@ def add_along_axis(lowering: Lowering, node: Node, buffer: Buffer) -> None:
     x, values, which = node.inputs
     lowering.fill(buffer, x)
     _lines(lowering, buffer, node, values, which, node.attributes["axis"])
-
-
-def change_rows(lowering: Lowering, node: Node, buffer: Buffer) -> None:
-    """``add_rows`` and ``put_rows`` of a table that stays as it is: a copy, of which rows are changed."""
-    lowering.fill(buffer, node.inputs[0])
-    write_rows(lowering, node, buffer)
-
-
-def write_rows(lowering: Lowering, node: Node, table: Buffer) -> None:
-    """Change the rows of ``table`` that ``node``, an ``add_rows`` or ``put_rows``, names."""
-    x, values, which, *first = node.inputs
-    if not values.size:
-        return
-    lay_rows_out(lowering, values)
-    after = x.shape[1:]
-    sizes = _rows_of(values, after)
-    row, lane = [[loops.axis(a) for a in axes_of(s)] for s in (sizes, after)]
-    found = lowering.at(values, [index.ravel(row, sizes), *lane])
-    if any(s.op == "load" and s.payload is table for s in walk([found])):
-        lowering.materialise(values)  # the new rows are finished before the first is written
-    for operand in first:
-        lowering.materialise(operand)
-
-    def body(rows: Indices, columns: Indices) -> list[Statement]:
-        number = index.ravel(rows, sizes)
-        place = index.ravel([lowering.place(which, [number], x.shape[0]), *columns], x.shape)
-        value = lowering.at(values, [number, *columns])
-        if not first:
-            return [loops.accumulate(table, place, value)]
-        counts = loops.eq(lowering.at(first[0], [number]), number)
-        return [loops.store(table, place, value, counts)]
-
-    by_rows(lowering, f"rows of {table.name}", sizes, after, Stage(True, body))
-
-
-def _rows_of(values: Node, after: Shape) -> Shape:
-    """The axes that count the rows, before they were made one: taking them in turn divides nothing."""
-    if isinstance(values.op, Reshape):
-        source = values.inputs[0].shape
-        lead = source[: len(source) - len(after)]
-        if source[len(lead) :] == after and math.prod(lead) == values.shape[0]:
-            return lead
-    return values.shape[:1]
