@@ -14,7 +14,7 @@ import numpy as np
 from ...graph import Array, Node, Variable, aligned_empty
 from ...loops import Buffer, Call, Program
 from ..stepper import require_finite
-from . import emit, jit, products
+from . import driver, emit, jit, products
 from .accesses import Touches
 from .aside import set_aside
 from .explain import form_of
@@ -75,7 +75,7 @@ class Assembly:
         self.arena = aligned_empty(self.plan.size, np.uint8)
         self._memory = {buffer: self._place(buffer) for buffer in buffers}
         self.reset()
-        texts: dict[str, jit.Text] = {}  # asked for only where nobody has the code
+        texts: dict[str, jit.Text] = {**driver.texts()}  # asked for only where nobody has the code
         self.forms: list[str] = []
         chosen = [self._code(part, texts, target) for part in self.parts]
         addresses = jit.compile_functions(texts, target)

@@ -429,7 +429,12 @@ return:
 """
 
 
+def texts() -> dict[str, str]:
+    """What to compile: whoever compiles a program as well has the two done at once."""
+    return {f"{LEAD} {SERVE} {POST} {PAUSES}": source(host().triple)}
+
+
 @cache
 def functions() -> dict[str, int]:
     """The addresses of the driver's functions, made once a process."""
-    return jit.compile_functions({f"{LEAD} {SERVE} {POST} {PAUSES}": source(host().triple)})
+    return jit.compile_functions(texts())
