@@ -162,6 +162,11 @@ class Channels:
         """The channels' names, in their order."""
         return [channel.name for channel in self.channels]
 
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the data that are read: that of the words, and those that are channels."""
+        return [FORM, *(name for name in self.names if not _of_form(name) and name != FORM)]
+
     @classmethod
     def fit(
         cls,

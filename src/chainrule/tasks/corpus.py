@@ -30,7 +30,7 @@ END = "</s>"
 PYTHON_DOCS = "python-docs"
 
 _PARTS = ("train", "validation", "test")
-_SUFFIXES = (".txt", ".tokens", ".text")
+SUFFIXES = (".txt", ".tokens", ".text")
 _ENOUGH = 30  # pieces that can be dealt out to three parts
 _LINES, _WORDS = 20, 400  # the length of a piece where nothing in the text says where to cut
 
@@ -164,13 +164,17 @@ def located(source: str) -> str:
 
 def check_options(options: TextOptions) -> None:
     """Raise ``ConfigurationError`` for values that no type excludes."""
+    check_encoding(options.encoding)
+
+
+def check_encoding(name: str) -> None:
+    """Raise ``ConfigurationError`` unless ``data.encoding`` may be ``name``."""
     try:
-        if options.encoding != DETECT:
-            codecs.lookup(options.encoding)
+        if name != DETECT:
+            codecs.lookup(name)
     except LookupError:
         raise ConfigurationError(
-            f"data.encoding: no text encoding is called {options.encoding!r}",
-            mend="for example utf-8 or latin-1",
+            f"data.encoding: no text encoding is called {name!r}", mend="for example utf-8 or latin-1"
         ) from None
 
 
@@ -202,7 +206,7 @@ def _read(options: TextOptions) -> _Source:
 
 
 def _read_folder(folder: Path, options: TextOptions) -> _Source:
-    files = data_files(folder, _SUFFIXES)
+    files = data_files(folder, SUFFIXES)
     if not files:
         raise DataError(
             "the folder holds no text files", path=folder, mend="expected *.txt, *.tokens or *.txt.gz"

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from .. import nn
 from ..data import Sentences, WindowBatches
 from ..data.features import FORM
+from ..data.sources import located
 from ..data.vector_files import read_vectors
 from ..data.word_vectors import WordVectors
 from ..graph import placeholder
@@ -36,9 +37,9 @@ from .tagged_data import (
     Tagged,
     check_options,
     cut,
-    located,
     read_tagged,
     read_tagged_test,
+    recorded_source,
     sentences_of,
     tag_column,
 )
@@ -72,7 +73,7 @@ class PosTagger:
         options = self.config.data
         if data is not None:
             options = msgspec.structs.replace(options, source=data)
-        name, test = read_tagged_test(options)
+        name, test = read_tagged_test(options, whole=data is not None)
         return self.report(name, test, tag_column(test, options))
 
     def report(self, name: str, test: Sentences, column: str) -> Report:
@@ -201,12 +202,12 @@ class PosTagging:
         say: Say,
     ) -> Report:
         """Train on the tagged sentences, compare with the baselines on the test part."""
-        source = located(config.data.source if data is None else data)
-        config = msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, source=source))
+        source = recorded_source(config.data.source if data is None else data)
+        config = _with_paths(config, source)
         check_options(config.data)
         tagging.check_options(config)
         say(f"reading {source}")
-        tagged = read_tagged(config.data)
+        tagged = read_tagged(config.data, say)
         for note in tagged.notes:
             say(note)
         system = self._begin(config, tagged, folder, resume, say)
@@ -290,13 +291,20 @@ class PosTagging:
         return PosTagger(config, scorer, lexicon, tagging.load_linear(config, scorer, folder))
 
 
+def _with_paths(config: TaggingConfig, source: str) -> TaggingConfig:
+    """The configuration with paths that are good from any working directory."""
+    data = msgspec.structs.replace(config.data, source=source)
+    features = msgspec.structs.replace(config.features, vectors=recorded_source(config.features.vectors))
+    return msgspec.structs.replace(config, data=data, features=features)
+
+
 def _vectors(config: TaggingConfig, say: Say) -> WordVectors | None:
     """The word vectors that the options name, the first of the file."""
     features = config.features
     if not features.vectors:
         return None
     say(f"reading {features.vectors}")
-    found = read_vectors(features.vectors)
+    found = read_vectors(located(features.vectors, say))
     most = features.most_vectors
     if len(found) > most:
         say(f"of {len(found):,} vectors the first {most:,} are kept")

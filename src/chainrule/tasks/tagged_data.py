@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,9 +21,12 @@ from ..data import (
 from ..data.features import FORM
 from ..data.python_code import Code, code_tokens, python_code
 from ..data.readers import read_lines
+from ..data.source_table import SOURCES
+from ..data.sources import located
 from ..data.tokenizers import WordTokenizer
 from ..errors import ConfigurationError, DataError
 from ..train.configuration import Options
+from .corpus import check_encoding
 
 PYTHON_CODE = "python-code"
 ROLE = "role"
@@ -33,11 +35,15 @@ ROLE = "role"
 _CONLLU = (".conllu",)
 
 
+def _silent(line: str) -> None:
+    """For those who need not hear what is done."""
+
+
 class TaggedDataOptions(Options):
     """How tagged sentences are read."""
 
     source: str = PYTHON_CODE
-    """``python-code``, a file, or a folder of them."""
+    """``python-code``, a file, a folder of them, or a named source."""
     format: Literal["auto", "conllu", "columns"] = "auto"
     """auto is conllu for files called so, and else columns: a word a line, a blank line between sentences."""
     columns: tuple[str, ...] = ()
@@ -50,6 +56,7 @@ class TaggedDataOptions(Options):
     tokens: Literal["auto", "words", "spaces", "python"] = "auto"
     """How a line given to predict is cut; auto is python for python-code, and else words."""
     encoding: str = "utf-8"
+    """A name such as ``latin-1``, or ``detect``."""
 
 
 @dataclass(frozen=True)
@@ -65,19 +72,19 @@ class Tagged:
     """What was decided about the data that the user should know."""
 
 
-def read_tagged(options: TaggedDataOptions) -> Tagged:
+def read_tagged(options: TaggedDataOptions, say: Callable[[str], None] = _silent) -> Tagged:
     """The sentences that ``options.source`` names, in three parts.
 
     A folder's files say by their names what they are for.  A part that is missing is dealt out of the
     training sentences, a tenth of them, by a hash of their words: the split is the same everywhere, and
-    equal sentences fall into the same part.
+    equal sentences fall into the same part.  A named source is fetched once; ``say`` tells of it.
 
     Raises ``DataError`` where there is nothing to read or too little to split.
     """
     if options.source == PYTHON_CODE:
         return _python_code()
-    parts = _files(options)
-    if parts[0] is None:
+    parts = _files(options, say)
+    if parts.train is None:
         raise DataError(
             "the folder has no file to train on", path=options.source, mend="put train into its name"
         )
@@ -94,26 +101,32 @@ def read_tagged(options: TaggedDataOptions) -> Tagged:
         if not any(part.sizes):
             raise DataError(f"there is no word to {name} on", path=part.path, mend="give more sentences")
     notes = [f"a tenth of the training sentences is held out for {name}" for name in missing]
-    tag = tag_column(train, options)
     for part in (validation, test):
-        part[tag]  # another set of columns is told now, and not after training
+        if list(part.columns) != list(train.columns):
+            raise DataError(
+                f"the columns are {', '.join(part.columns)}; those of the training sentences are "
+                + ", ".join(train.columns),
+                path=part.path,
+                mend="put the same columns into all parts",
+            )
+    tag = tag_column(train, options)
     return Tagged(Path(options.source).name, tag, train, validation, test, tuple(notes))
 
 
-def read_tagged_test(options: TaggedDataOptions) -> tuple[str, Sentences]:
-    """The name and the sentences of data to be scored: its test part, or all of a single file.
+def read_tagged_test(options: TaggedDataOptions, *, whole: bool = False) -> tuple[str, Sentences]:
+    """The name and the sentences of the test part, or with ``whole`` all of what is a single file.
 
     Raises ``DataError`` where there is nothing to read.
     """
     if options.source == PYTHON_CODE:
         return PYTHON_CODE, _python_code().test
     parts = _files(options)
-    if parts.test is None and Path(options.source).is_dir():
-        found = read_tagged(options).test
+    if parts.test is not None:
+        found = _read(parts.test, options)
+    elif whole and parts.train is not None and parts.validation is None:
+        found = _read(parts.train, options)
     else:
-        file = parts.test or parts.train
-        assert file is not None  # parts_of names one at least
-        found = _read(file, options)
+        found = read_tagged(options).test
     if not any(found.sizes):
         raise DataError("there is no word in it", path=found.path)
     return Path(options.source).name, found
@@ -127,9 +140,10 @@ def tag_column(sentences: Sentences, options: TaggedDataOptions) -> str:
     return next((name for name in ("upos", ROLE) if name in sentences.columns), list(sentences.columns)[-1])
 
 
-def located(source: str) -> str:
-    """``source`` as a run records it: a path is good from any working directory."""
-    return source if source == PYTHON_CODE else str(Path(source).absolute())
+def recorded_source(source: str) -> str:
+    """``source`` as a run records it: a path is good from any working directory, a name from any machine."""
+    known = source == PYTHON_CODE or source.partition("/")[0] in SOURCES
+    return source if not source or (known and not Path(source).exists()) else str(Path(source).absolute())
 
 
 def cut(line: str, options: TaggedDataOptions) -> list[str]:
@@ -156,13 +170,7 @@ def sentences_of(words: Sequence[Sequence[str]]) -> Sentences:
 
 def check_options(options: TaggedDataOptions) -> None:
     """Raise ``ConfigurationError`` for values that no type excludes."""
-    try:
-        codecs.lookup(options.encoding)
-    except LookupError:
-        raise ConfigurationError(
-            f"data.encoding: no text encoding is called {options.encoding!r}",
-            mend="for example utf-8 or latin-1",
-        ) from None
+    check_encoding(options.encoding)
     if options.columns and FORM not in options.columns:
         raise ConfigurationError(
             f"data.columns: {', '.join(options.columns)} has no column 'form'",
@@ -173,9 +181,9 @@ def check_options(options: TaggedDataOptions) -> None:
 # -- reading ---------------------------------------------------------------------------------------
 
 
-def _files(options: TaggedDataOptions) -> Parts:
+def _files(options: TaggedDataOptions, say: Callable[[str], None] = _silent) -> Parts:
     """The files of the parts: of a folder those of CoNLL-U where there are any."""
-    path = Path(options.source)
+    path = located(options.source, say)
     if options.format != "columns" and path.is_dir() and data_files(path, _CONLLU):
         return parts_of(path, _CONLLU)
     return parts_of(path)
@@ -201,13 +209,22 @@ def _unnamed(count: int) -> tuple[str, ...]:
 
 
 def _dealt(sentences: Sentences, missing: Sequence[str]) -> dict[str, Sentences]:
-    """``sentences`` dealt out to train and to the parts that are missing, a tenth to each."""
+    """``sentences`` dealt out to train and to the parts that are missing, a tenth of the distinct to each."""
+    texts = ["\n".join(words) for words in sentences[FORM]]
+    distinct = sorted(set(texts), key=_digest)
+    share = -(-len(distinct) // 10)
+    part_of = {
+        text: missing[place // share] if place < share * len(missing) else "train"
+        for place, text in enumerate(distinct)
+    }
     places: dict[str, list[int]] = {name: [] for name in ("train", *missing)}
-    for place, words in enumerate(sentences[FORM]):
-        digest = hashlib.blake2b("\n".join(words).encode(), digest_size=8).digest()
-        tenth = int.from_bytes(digest, "big") * 10 >> 64
-        places[missing[tenth] if tenth < len(missing) else "train"].append(place)
+    for place, text in enumerate(texts):
+        places[part_of[text]].append(place)
     return {name: sentences.select(found) for name, found in places.items()}
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=8).digest()
 
 
 def _python_code() -> Tagged:

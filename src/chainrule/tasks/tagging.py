@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..data import Channel, Channels, Encoded, Sentences, Vocabulary, WindowBatches
 from ..data.features import VECTOR
 from ..data.word_vectors import WordVectors
-from ..errors import ArgumentError, ConfigurationError
+from ..errors import ArgumentError, ConfigurationError, DataError
 from ..functions import ACTIVATIONS, cross_entropy
 from ..graph import Node
 from ..models.window_tagger import LinearTagger, Lookup, WindowTagger
@@ -119,7 +119,14 @@ class Scorer:
     engine: str
 
     def encode(self, sentences: Sentences) -> Encoded:
-        """The sentences' words as ids."""
+        """The sentences' words as ids; ``DataError`` where they lack a column that is read."""
+        missing = [name for name in self.channels.columns if name not in sentences.columns]
+        if missing:
+            raise DataError(
+                f"the tagger reads the column {' and '.join(missing)}, which is not there",
+                path=sentences.path,
+                mend=f"give data with the columns {', '.join(self.channels.columns)}",
+            )
         return self.channels.encode(sentences.columns)
 
     def gold(self, tags: Sequence[Sequence[str]]) -> Ids:
@@ -207,7 +214,7 @@ def begin(config: TaggingConfig, train: Sentences, tag: str, vectors: WordVector
         )
     except ArgumentError as error:
         raise ConfigurationError(f"features.channels: {error.what}", mend=error.mend) from None
-    if tag in names:
+    if tag in channels.columns:
         raise ConfigurationError(
             f"features.channels: {tag!r} is the column with the tags that are to be found",
             mend="leave it out, or choose another data.tag",
