@@ -135,6 +135,18 @@ def test_other_formats_are_not_guessed_to_be_latin(tmp_path: Path, content: byte
     assert error.value.line == line
 
 
+@pytest.mark.parametrize(("name", "head"), [("a.csv", "text,label\n"), ("a.pos", "")])
+def test_an_encoding_that_is_looked_for(tmp_path: Path, name: str, head: str) -> None:
+    words = "Très étonné, l'élève a préféré le café à l'hôtel où il était né"
+    line = f'"{words}",pos\n' if head else f"{words}\n"
+    path = written(tmp_path, name, (head + line).encode("windows-1252"))
+    with pytest.warns(UnicodeWarning, match="cp1252"):
+        found = read_labelled(path, encoding="detect")
+    assert (found.texts, found.encoding) == ([words], "cp1252")
+    path = written(tmp_path, name, (head + line).encode())
+    assert read_labelled(path, encoding="detect").encoding == "utf-8"
+
+
 def test_a_mark_of_another_encoding_is_a_fault(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="mark of utf-16"):
         read_labelled(written(tmp_path, "a.pos", "good".encode("utf-16")))

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from chainrule.data.encodings import DETECT, detect_encoding, encoding_of
 from chainrule.data.files import Pathish, read_bytes
-from chainrule.data.readers import _records, decode, lines_of, read_csv, read_jsonl, read_lines
+from chainrule.data.readers import decode, lines_of, read_csv, read_jsonl, read_lines, records_of
 from chainrule.errors import ArgumentError, DataError
 
 
@@ -72,7 +73,7 @@ def read_labelled(
     ``format=None`` takes it from the suffix (.pos, .neg, .csv, .tsv, .jsonl), or from the lines where
     every one of them fits one format and the labels recur; nothing else is guessed.  ``encoding=None`` is
     UTF-8; polarity and trec files that are not UTF-8 are read in the encoding that these two were
-    published in, windows-1252 and latin-1, and the result says so.
+    published in, windows-1252 and latin-1; ``"detect"`` is as in :func:`read_text`.  The result says which.
 
     Errors: DataError with file and line for a line that does not fit the format or has an empty label, for
     a file without any text, and for one whose format cannot be told; ArgumentError for an unknown format.
@@ -96,7 +97,8 @@ def read_labelled(
         return _read_folder(place, format, encoding)
     kind = format or _SUFFIXES.get(_suffix(place))
     if kind in _TABLES:
-        return _checked(_TABLES[kind](place, columns, encoding or "utf-8"))
+        found = _TABLES[kind](place, columns, encoding or "utf-8")
+        return _checked(replace(found, encoding=detect_encoding(place).name) if encoding == DETECT else found)
     text, used, kind = _text_of(place, kind, encoding)
     lines = ((number, line) for number, line in enumerate(lines_of(text), start=1) if line.strip())
     if kind == "polarity":
@@ -148,7 +150,8 @@ def _text_of(path: Path, kind: str | None, encoding: str | None) -> tuple[str, s
     content = read_bytes(path)
     if encoding is not None:
         text = decode(content, encoding, path=path)
-        return text, encoding, kind or _told(text, path)
+        used = encoding_of(content, path=path).name if encoding == DETECT else encoding
+        return text, used, kind or _told(text, path)
     try:
         text = decode(content, path=path)
         return text, "utf-8", kind or _told(text, path)
@@ -266,7 +269,7 @@ _LINES: dict[str, Callable[[str, Path, int], tuple[str, str]]] = {
 def _read_delimited(delimiter: str, quote: str | None) -> Callable[[Path, Sequence[str], str], Labelled]:
     def read(path: Path, columns: Sequence[str], encoding: str) -> Labelled:
         table = read_csv(path, list(columns), delimiter=delimiter, quote=quote, encoding=encoding)
-        rows = (line for line, _ in _records(path, encoding, delimiter, quote)[1:])
+        rows = (line for line, _ in records_of(path, encoding, delimiter, quote)[1:])
         return _of_table(table, columns, rows, path, "csv" if delimiter == "," else "tsv", encoding)
 
     return read

@@ -37,7 +37,7 @@ def read_text(path: Pathish, encoding: str = "utf-8") -> str:
     ...     read_text(f"{folder}/a.txt", "latin-1")
     'café\\n'
     """
-    name = encoding if encoding == DETECT else _codec(encoding)  # before the file, which may be large
+    name = encoding if encoding == DETECT else codec_of(encoding)  # before the file, which may be large
     return decode(read_bytes(path), name, path=path)
 
 
@@ -48,7 +48,7 @@ def decode(content: bytes, encoding: str = "utf-8", *, path: Pathish) -> str:
         if not found.certain:
             warnings.warn(f"{path}: {found}", UnicodeWarning, stacklevel=3)
         encoding = found.name
-    name = _codec(encoding)
+    name = codec_of(encoding)
     mark, marked = next(((m, n) for m, n in MARKS if content.startswith(m)), (b"", ""))
     if not name.startswith(marked):
         raise DataError(f"begins with the mark of {marked}", path=path, offset=0, mend=f"encoding={marked!r}")
@@ -67,7 +67,7 @@ def decode(content: bytes, encoding: str = "utf-8", *, path: Pathish) -> str:
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _codec(encoding: str) -> str:
+def codec_of(encoding: str) -> str:
     """The codec's own name for ``encoding``."""
     try:
         name = codecs.lookup(encoding).name.removesuffix("-sig")
@@ -190,7 +190,7 @@ def read_csv(
         raise ArgumentError(f"delimiter {delimiter!r} and quote {quote!r} must be two different characters")
     if not header and columns is None:
         raise ArgumentError("a file without a header needs names", mend="give columns=")
-    rows = _records(path, encoding, delimiter, quote)
+    rows = records_of(path, encoding, delimiter, quote)
     if header:
         line, names = rows.pop(0) if rows else (1, [])
         _require_distinct(names, path, line)
@@ -212,7 +212,9 @@ def read_csv(
     return {column: [row[place] for _, row in rows] for column, place in zip(wanted, places, strict=True)}
 
 
-def _records(path: Pathish, encoding: str, delimiter: str, quote: str | None) -> list[tuple[int, list[str]]]:
+def records_of(
+    path: Pathish, encoding: str, delimiter: str, quote: str | None
+) -> list[tuple[int, list[str]]]:
     """The rows of a delimited file, each with the line it begins on; blank lines left out."""
     # newline="" keeps the line breaks inside quoted fields.
     reader = csv.reader(

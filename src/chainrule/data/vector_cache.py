@@ -61,7 +61,10 @@ class CacheEntry:
             return None
 
     def save(self, blocks: Iterator[NDArray[np.float32]], index: dict[str, int]) -> WordVectors | None:
-        """Write the blocks as they come, then the words; None if that cannot be done."""
+        """Write the blocks as they come, then the words in ``index``, which they fill and this empties.
+
+        None if that cannot be done.
+        """
         temporary = None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -74,6 +77,7 @@ class CacheEntry:
                 for place, word in enumerate(index):  # word by word: there may be millions
                     stream.write((",\n" * (place > 0) + json.dumps(word)).encode())
                 stream.write(b"]\n")
+                index.clear()  # they are read back from there, and need not be in memory twice
                 _settle(stream)
             with contextlib.suppress(OSError):  # another process may have been first, or left a damaged one
                 if self.load() is None:

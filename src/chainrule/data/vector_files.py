@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.files import Pathish, open_bytes, read_exactly, replacing
-from chainrule.data.readers import _codec
+from chainrule.data.readers import codec_of
 from chainrule.data.vector_cache import CacheEntry
 from chainrule.data.word_vectors import WordVectors
 from chainrule.errors import ArgumentError, DataError
@@ -72,7 +72,7 @@ def read_vectors(
     """
     if format is not None and format not in FORMATS:
         raise ArgumentError(f"no format of word vectors is called {format!r}", mend=", ".join(FORMATS))
-    codec = _codec(encoding)
+    codec = codec_of(encoding)
     if " \n".encode(codec) != b" \n":
         raise ArgumentError(f"word vectors in {codec}", mend="the encoding must write a blank as ASCII does")
     if isinstance(only, str):
