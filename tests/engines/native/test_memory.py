@@ -18,8 +18,8 @@ from chainrule.engines.native.phases import partition, phases_of, schedule
 from chainrule.engines.native.reuse import reuse
 from chainrule.loops import Axis, Buffer, Kernel, Program, interpret
 
+from .fusing import books, doubled
 from .lowered import Book, mlp, window_tagger
-from .test_fuse import books, doubled
 
 
 def ready(book: Book) -> Program:
