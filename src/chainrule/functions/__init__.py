@@ -20,6 +20,7 @@ from .activations import (
 )
 from .attention import scaled_dot_product_attention
 from .convolution import conv1d, conv2d
+from .crf import crf_log_partition, crf_nll, crf_path_score
 from .cross_entropy import cross_entropy, nll_loss
 from .dropout import dropout
 from .linear import bilinear, cosine_similarity, embedding, linear
@@ -62,6 +63,9 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "conv1d",
     "conv2d",
+    "crf_log_partition",
+    "crf_nll",
+    "crf_path_score",
     "cosine_similarity",
     "cross_entropy",
     "dropout",
