@@ -58,6 +58,26 @@ def test_any_mixture_of_looking_and_writing(actions: list[str]) -> None:
     assert {x: x.array.tolist() for x in expected} == {x: [y] * 5 for x, y in expected.items()}
 
 
+def test_what_nobody_has_seen_is_lent_as_it_is() -> None:
+    """A variable copies what it is given once, and no engine copies that again."""
+    given = np.arange(5, dtype=np.float32)
+    v = cr.variable(given)
+    places = []
+    for _ in range(2):
+        borrowed = lease([v])
+        held = v._holding.array.ctypes.data
+        with borrowed:
+            places.append(borrowed.arrays[0].ctypes.data)
+            assert places[-1] == held
+            borrowed.arrays[0] += 1
+        given[:] = 10
+        v.assign(given)
+    assert places[0] != places[1]
+    assert given.tolist() == v.array.tolist() == [10.0] * 5
+    given[:] = 0
+    assert v.array.tolist() == [10.0] * 5
+
+
 def test_only_what_was_seen_is_copied() -> None:
     v, w = filled(1), filled(2)
     borrowed = lease([v, w])

@@ -17,7 +17,7 @@ from weakref import WeakSet
 import numpy as np
 from numpy.typing import NDArray
 
-from .memory import aligned_empty
+from .memory import aligned_copy
 
 
 class Holding:
@@ -26,24 +26,31 @@ class Holding:
     __slots__ = ("array", "exposed", "grad", "lease", "writable")
 
     def __init__(self, array: NDArray[Any]) -> None:
-        self.array = array
-        self.exposed = True
-        self.writable: NDArray[Any] | None = None
         self.lease: Lease | None = None
         self.grad: NDArray[Any] | None = None
+        self._own(array)
+
+    def _own(self, array: NDArray[Any]) -> None:
+        """Hold an aligned array that nobody else has."""
+        self.exposed = False
+        self.writable: NDArray[Any] | None = array
+        self.array = _frozen(array[...])
 
     def look(self) -> NDArray[Any]:
         """The array, read-only, which from now on stays as it is."""
         # The order matters where two threads meet: whoever lends sets the lease first, and then sees
-        # that the array is exposed; or we see the lease.
-        self.exposed = True
-        array = self.array
-        while (lease := self.lease) is not None:
-            if lease.is_running_here:  # asked from within the very run that is writing
-                return _frozen(array.copy())
-            lease.recall(self)
+        # that the array is exposed; or we see the lease.  Whoever puts another array here says first that
+        # it is not exposed: then we look again.
+        while True:
+            self.exposed = True
             array = self.array
-        return array
+            while (lease := self.lease) is not None:
+                if lease.is_running_here:  # asked from within the very run that is writing
+                    return _frozen(array.copy())
+                lease.recall(self)
+                array = self.array
+            if self.exposed:
+                return array
 
     def copy(self) -> NDArray[Any]:
         """A copy, for which an engine that writes to the array need not take another one."""
@@ -54,11 +61,14 @@ class Holding:
                     return self.array.copy()
         return self.look().copy()
 
-    def put(self, array: NDArray[Any]) -> None:
-        """Hold ``array`` instead, which others may hold too."""
+    def put(self, array: NDArray[Any], *, owned: bool = False) -> None:
+        """Hold ``array`` instead: an aligned one that is ``owned``, or one that others may hold too."""
         while (lease := self.lease) is not None:
             lease.recall(self)
-        self.array, self.writable, self.exposed = array, None, True
+        if owned:
+            self._own(array)
+        else:
+            self.array, self.writable, self.exposed = array, None, True
 
     def lend(self, lease: Lease) -> NDArray[Any]:
         """The array for ``lease`` to write to, aligned; a copy where somebody may have kept the old one."""
@@ -66,10 +76,8 @@ class Holding:
             other.recall(self, seen=False)
         self.lease = lease
         if self.exposed or self.writable is None:
-            writable = aligned_empty(self.array.shape, self.array.dtype)
-            writable[...] = self.array
-            self.writable, self.array = writable, _frozen(writable[...])
-            self.exposed = False
+            self._own(aligned_copy(self.array))
+        assert self.writable is not None
         return self.writable
 
 

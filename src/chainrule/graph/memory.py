@@ -37,6 +37,13 @@ def aligned_empty(shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
     return array
 
 
+def aligned_copy(array: NDArray[Any]) -> NDArray[Any]:
+    """A copy of ``array`` that starts where :func:`aligned_empty` would put it."""
+    copy = aligned_empty(array.shape, array.dtype)
+    copy[...] = array
+    return copy
+
+
 def is_aligned(array: NDArray[Any]) -> bool:
     """True if ``array`` is contiguous and starts where :func:`aligned_empty` would put it."""
     return bool(array.flags.c_contiguous and (not array.size or array.ctypes.data % ALIGNMENT == 0))

@@ -347,5 +347,5 @@ class Optimizer:
             raise ArgumentError(f"{type(self).__name__}: a slot cannot be called {slot!r}; use a plain word")
         array = np.asarray(initial)
         if is_float(array.dtype):
-            array = array.astype(parameter.dtype)
+            array = array.astype(parameter.dtype, copy=False)
         return variable(array, name=f"{self._keys[parameter]}.{slot}")
