@@ -174,6 +174,19 @@ def test_word_vectors_are_one_more_channel(tmp_path, data):
     assert system.evaluate(None).scores["accuracy"] == report.scores["accuracy"]
 
 
+def test_measures_by_hand(system, data):
+    sentences_ = [[("The", "DET"), ("can", "NOUN"), ("can", "??")]]
+    encoded = system.scorer.channels.encode({"form": [[word for word, _ in sentences_[0]]]})
+    gold = system.scorer.gold([[tag for _, tag in sentences_[0]]])
+    scores = system.scorer.scores(encoded).astype(float)
+    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    right = [p[i, system.scorer.tags.index(tag)] for i, tag in ((0, "DET"), (1, "NOUN"))]
+    found = system.scorer.measures(encoded, gold)
+    assert found["loss"] == pytest.approx(-np.log(right).mean(), rel=1e-5)
+    assert found["accuracy"] == pytest.approx(2 / 3)
+    assert math.isnan(system.scorer.measures(encoded, np.full(3, -1))["loss"])
+
+
 # -- runs ------------------------------------------------------------------------------------------
 
 

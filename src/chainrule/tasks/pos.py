@@ -272,7 +272,7 @@ class PosTagging:
             batches,
             optimizer,
             settings=make_settings(options, monitor="validation_accuracy", higher=True),
-            validate=lambda: {"accuracy": accuracy(scorer.scores(held_out).argmax(axis=1), gold)},
+            validate=lambda: scorer.measures(held_out, gold),
             plateau=make_plateau(options, optimizer, higher=True),
             folder=folder,
             resume=resume,

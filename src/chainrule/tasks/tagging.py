@@ -7,6 +7,7 @@ itself; others may choose among whole sequences, with a loss to match.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -157,6 +158,17 @@ class Scorer:
         *windows, tags = batch
         return cross_entropy(self.model(*windows, mode=mode), astype(tags, "int64"))
 
+    def measures(self, encoded: Encoded, gold: Ids) -> dict[str, float]:
+        """Accuracy, and the mean -log probability of the right tags, those never trained aside."""
+        scores = self.scores(encoded).astype(np.float64)
+        known = gold != UNKNOWN_TAG
+        right = scores[np.flatnonzero(known), gold[known]]
+        losses = np.logaddexp.reduce(scores[known], axis=1) - right
+        return {
+            "accuracy": accuracy(scores.argmax(axis=1), gold),
+            "loss": float(losses.mean()) if len(losses) else math.nan,
+        }
+
     # -- on disk -----------------------------------------------------------------------------------
 
     def save(self, folder: RunFolder) -> None:
@@ -297,7 +309,7 @@ def train_linear(
             higher_is_better=True,
             engine=scorer.engine,
         ),
-        validate=lambda: {"accuracy": accuracy(scorer.scores(held_out).argmax(axis=1), gold)},
+        validate=lambda: scorer.measures(held_out, gold),
     )
 
 
