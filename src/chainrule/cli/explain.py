@@ -1,7 +1,9 @@
-"""``chainrule explain``: an expression, its forward and its backward pass, node by node."""
+"""``chainrule explain``: both passes over an expression, node by node; or what a trained network looks at."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,11 +13,11 @@ from ..engines.nonfinite import first_nonfinite
 from ..engines.trace import Step, Trace, step_through
 from ..errors import DataError
 from ..graph import Leaf
-from ..tasks import Table
+from ..tasks import Explains, Table
 from ..view import draw
-from .command import Command, json_option
+from .command import Command, json_option, open_run
 from .expressions import Expression, ExpressionError, binding_table, read_expression
-from .output import emit_json, print_table, say
+from .output import emit_json, print_report, print_table, report_mapping, say
 
 
 class ExplainCommand(Command):
@@ -31,7 +33,7 @@ class ExplainCommand(Command):
 
 @click.command(
     cls=ExplainCommand,
-    short_help="The chain rule on an expression, step by step.",
+    short_help="The chain rule on an expression, step by step; or what a run looks at.",
     epilog="""\b
 Examples:
   chainrule explain "c*(a+2*b)" a=3 b=1 c=-2
@@ -40,21 +42,41 @@ Examples:
   chainrule explain "sum(sigmoid(x @ w))" x=[[1,2],[3,4]] "w=[0.5, -1]"
   chainrule explain "cross_entropy(z, 2)" "z=[1, 2, 3]" --unfold
   chainrule explain -- "-log(sigmoid(x))" x=0.5
+  chainrule explain runs/textcnn-1 --first 5
 
 \b
 An expression has numbers, lists, names, + - * / ** @, comparisons, x[0], and functions such as
   exp log sqrt sin cos tanh sigmoid relu gelu softplus sum mean max min softmax logsumexp
   cross_entropy mse_loss pick outer dot where clip
 A statement  name = expression;  gives an intermediate result a name. The last result must be a scalar.
+
+\b
+Of a run of textcnn: for each filter the n-grams that excite it most, and how many texts of each class have
+them; the filters that decide most come first.
 """,
 )
 @click.argument("expression")
 @click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--svg", "svg", metavar="FILE", help="Draw the graph to FILE.svg (or .png).")
 @click.option("--unfold", is_flag=True, help="Open composites such as softmax into their parts.")
+@click.option(
+    "--first",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="Of a run, show so many tables; 0 shows all.",
+)
 @json_option
-def explain(expression: str, values: tuple[str, ...], svg: str | None, unfold: bool, as_json: bool) -> None:
-    """Show both passes over EXPRESSION: each value, each upstream × local product, each gradient."""
+def explain(
+    expression: str, values: tuple[str, ...], svg: str | None, unfold: bool, first: int, as_json: bool
+) -> None:
+    """Show both passes over EXPRESSION: each value, each upstream × local product, each gradient.
+
+    Where EXPRESSION is the folder of a run, show what its network has learned to look at.
+    """
+    if not values and _is_run(expression):
+        _explain_run(expression, first, as_json)
+        return
     found = read_expression(expression, binding_table(values))
     if found.output.size != 1:
         raise ExpressionError(
@@ -79,6 +101,28 @@ def explain(expression: str, values: tuple[str, ...], svg: str | None, unfold: b
     _warn(trace)
     if svg is not None:
         say(f"\nthe graph is in {svg}")
+
+
+def _is_run(text: str) -> bool:
+    """Whether it is a folder, or was meant as one: something below a folder that is there."""
+    path = Path(text)
+    return path.is_dir() or (len(path.parts) > 1 and path.parent.is_dir())
+
+
+def _explain_run(run: str, first: int, as_json: bool) -> None:
+    name, folder, system = open_run(run)
+    if not isinstance(system, Explains):
+        raise click.UsageError(
+            f"a run of {name} has nothing to explain\n  mend:  chainrule evaluate {folder.path} shows scores"
+        )
+    report = system.explain()
+    if as_json:
+        emit_json({"task": name, "run": str(folder.path), **report_mapping(report)})
+        return
+    shown = report.tables[:first] if first else report.tables
+    print_report(replace(report, tables=shown))
+    if len(shown) < len(report.tables):
+        say(f"\n{len(report.tables) - len(shown)} more; --first 0 shows all")
 
 
 def _warn(trace: Trace) -> None:

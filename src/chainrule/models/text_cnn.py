@@ -36,6 +36,7 @@ class TextCNN(Module):
         feature[f]     = g(maxₜ response[t, f])                   (g rises, so this is maxₜ g(…))
         scores         = dropout(features)·U + c
 
+    ``input_dropout`` drops numbers of the word vectors, too.
     ``pooling="average"`` takes meanₜ g(…) instead, ``"k-max"`` the ``k`` largest in their order.  Windows
     that lie behind the sentence's own padding take no part, so the scores do not depend on how long a
     batch is; of a sentence too short for a window the first one counts.
@@ -72,6 +73,7 @@ class TextCNN(Module):
         channel: Channel = "tuned",
         vectors: Array | None = None,
         features: Sequence[tuple[int, int]] = (),
+        input_dropout: float = 0.0,
         dropout: float = 0.5,
     ) -> None:
         sizes = (*windows, filters, stride, k)
@@ -102,12 +104,12 @@ class TextCNN(Module):
         self.windows, self.stride = tuple(windows), stride
         self.padding = max(windows) - 1 if padding is None else padding
         self.activation, self.pooling, self.k = activation, pooling, k
-        self.dropout = nn.Dropout(dropout)
+        self.input_dropout, self.dropout = nn.Dropout(input_dropout), nn.Dropout(dropout)
         kept = k if pooling == "k-max" else 1
         self.output = nn.Linear(kept * filters * len(windows), classes, seed=seeds)
 
     def forward(self, words: Node, *features: Node, mode: Mode = EVALUATE) -> Node:
-        pooled = [self._pooled(*found) for found in self._responses(words, features)]
+        pooled = [self._pooled(*found) for found in self._responses(words, features, mode)]
         scores: Node = self.output(self.dropout(concat(pooled, axis=1), mode=mode))
         return scores
 
@@ -117,13 +119,13 @@ class TextCNN(Module):
         Both are (batch, filters of all widths); a window that begins in the padding has a negative word.
         """
         values, places = [], []
-        for response, real in self._responses(words, features):
+        for response, real in self._responses(words, features, EVALUATE):
             response = response + _never(real)
             values.append(ops.max(response, axis=1))
             places.append(ops.argmax(response, axis=1) * self.stride - self.padding)
         return concat(values, axis=1), concat(places, axis=1)
 
-    def _responses(self, words: Node, features: Sequence[Node]) -> list[tuple[Node, Node]]:
+    def _responses(self, words: Node, features: Sequence[Node], mode: Mode) -> list[tuple[Node, Node]]:
         """Of each width: responses (batch, windows, filters), and which windows count (batch, windows)."""
         if words.ndim != 2 or any(other.shape != words.shape for other in features):
             shapes = ", ".join(str(ids.shape) for ids in (words, *features))
@@ -139,7 +141,7 @@ class TextCNN(Module):
         tables = [(table, words) for table in self.embeddings]
         tables += list(zip(self.features, features, strict=True))
         found = [table(ops.pad(ids, around, PADDING)) for table, ids in tables]
-        x = found[0] if len(found) == 1 else concat(found, axis=2)
+        x = self.input_dropout(found[0] if len(found) == 1 else concat(found, axis=2), mode=mode)
         ends = ops.sum(ops.not_equal(words, PADDING), axis=1, keepdims=True) + 2 * self.padding
         both = []
         for size, convolution in zip(self.windows, self.convolutions, strict=True):

@@ -8,11 +8,13 @@ from ..errors import ConfigurationError
 from .digits import Digits
 from .language_model import LanguageModeling
 from .pos import PosTagging
-from .task import Report, Say, System, Table, Task
+from .task import Explains, Map, Report, Say, System, Table, Task
 from .textcnn import TextClassification
+from .word2vec import WordVectorLearning
 
 TASKS: dict[str, Task] = {
-    task.name: task for task in (LanguageModeling(), Digits(), PosTagging(), TextClassification())
+    task.name: task
+    for task in (LanguageModeling(), Digits(), PosTagging(), TextClassification(), WordVectorLearning())
 }
 
 
@@ -29,7 +31,9 @@ def task_named(name: str) -> Task:
 __all__ = [
     "TASKS",
     "Digits",
+    "Explains",
     "LanguageModeling",
+    "Map",
     "PosTagging",
     "Report",
     "Say",
@@ -37,5 +41,6 @@ __all__ = [
     "Table",
     "Task",
     "TextClassification",
+    "WordVectorLearning",
     "task_named",
 ]

@@ -40,6 +40,7 @@ class Corpus:
 def filter_tables(
     values: NDArray[Any],
     places: NDArray[Any],
+    features: NDArray[Any],
     corpus: Corpus,
     *,
     windows: Sequence[int],
@@ -49,12 +50,13 @@ def filter_tables(
     """A table for each filter: n-grams, responses, and how many texts of each class have the n-gram.
 
     ``values`` and ``places`` (N, filters) are the filters' largest responses in each text and the words
-    at which their windows begin; filters of the first width stand first.  ``weights`` (filters, classes)
-    say what a response adds to each class's score.  The order is that of influence: how far apart a filter
-    puts the classes, times how much its response varies among texts.
+    at which their windows begin; filters of the first width stand first.  ``features`` (N, filters) are what
+    the activation makes of them, and ``weights`` (filters, classes) what these add to each class's score.
+    The order is that of influence: how far apart a filter puts the classes, times how much its feature
+    varies among texts.  Of each text only the window counts that excites the filter most.
     """
     each = values.shape[1] // len(windows)
-    influence = values.std(axis=0) * (weights.max(axis=1) - weights.min(axis=1))
+    influence = features.std(axis=0) * (weights.max(axis=1) - weights.min(axis=1))
     best: dict[int, list[tuple[Ngram, float]]] = {}
     counts: dict[Ngram, Counter[int]] = {}
     for number, size in enumerate(windows):

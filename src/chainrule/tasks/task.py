@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from ..train import Reporter, RunFolder
 from ..train.configuration import Options
@@ -27,15 +27,25 @@ class Table:
     rows: tuple[tuple[Any, ...], ...]
 
 
+@dataclass(frozen=True)
+class Map:
+    """Things as points of a plane, each with its name: word vectors, seen from one side."""
+
+    title: str
+    labels: tuple[str, ...]
+    points: tuple[tuple[float, float], ...]
+
+
 @dataclass
 class Report:
-    """The outcome of training or evaluating: headline scores, tables, and pieces of text."""
+    """The outcome of training or evaluating: headline scores, tables, pieces of text, and pictures."""
 
     title: str
     scores: dict[str, float] = field(default_factory=dict)
     tables: list[Table] = field(default_factory=list)
     texts: list[tuple[str, str]] = field(default_factory=list)
     """Heading and text: samples, a summary of the network."""
+    maps: list[Map] = field(default_factory=list)
 
 
 class System(Protocol):
@@ -46,6 +56,14 @@ class System(Protocol):
 
     def predict(self, lines: Sequence[str]) -> list[dict[str, Any]]:
         """One answer for each line of input, as plain values."""
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A system that can say what it has learned to look at."""
+
+    def explain(self) -> Report:
+        """Tables, the most telling first."""
 
 
 class Task(Protocol):

@@ -19,7 +19,7 @@ from ..data.labelled import Labelled
 from ..data.vector_files import read_vectors
 from ..errors import ConfigurationError, RunFolderError
 from ..functions import cross_entropy
-from ..graph import Node, placeholder
+from ..graph import Node, constant, placeholder
 from ..models.text_cnn import RISING, TextCNN
 from ..train import Reporter, Result, RunFolder, accuracy, fit
 from ..train.configuration import (
@@ -72,7 +72,10 @@ class ModelOptions(Options):
     features: tuple[str, ...] = ()
     """Further embeddings of each word: suffix3, prefix2, shape, capitals, length."""
     feature_width: Count = 10
+    input_dropout: Rate = 0.0
+    """Of the numbers of the words' vectors."""
     dropout: Rate = 0.5
+    """Of the features that the classes are scored by."""
     max_norm: NonNegative = 3.0
     """The longest that a class's weights may grow; 0 sets no limit."""
 
@@ -296,6 +299,7 @@ class TextClassifier:
         tables = filter_tables(
             values,
             places,
+            RISING[self.model.activation](constant(values)).value,
             Corpus(ids[0], self.classes_of(train.labels), self.about.classes, self.vocabulary.tokens),
             windows=self.model.windows,
             padding=self.model.padding,
