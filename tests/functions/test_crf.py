@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def score(one: dict[str, np.ndarray], sequence: int, tags: tuple[int, ...]) -> f
     if not tags:
         return 0.0
     own = sum(one["scores"][sequence, place, tag] for place, tag in enumerate(tags))
-    steps = sum(one["transitions"][a, b] for a, b in zip(tags[:-1], tags[1:], strict=True))
+    steps = sum(one["transitions"][a, b] for a, b in pairwise(tags))
     return one["start"][tags[0]] + own + steps + one["end"][tags[-1]]
 
 
@@ -84,7 +84,7 @@ def test_the_gradient_of_the_partition_is_the_probability_of_each_tag_and_step()
             p = np.exp(value - total)
             for place, tag in enumerate(tags):
                 marginals[sequence, place, tag] += p
-            for a, b in zip(tags[:-1], tags[1:], strict=True):
+            for a, b in pairwise(tags):
                 steps[a, b] += p
             if tags:
                 edges[0, tags[0]] += p

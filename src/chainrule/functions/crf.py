@@ -20,7 +20,7 @@ import numpy as np
 
 from ..dtypes import bool_
 from ..errors import DTypeError, ShapeError
-from ..graph import Node, NodeLike, apply, as_node, user_place
+from ..graph import Node, NodeLike, Shape, apply, as_node, user_place
 from ..ops import Composite, astype, expand_dims, logical_and, logical_not, pad, permute_dims, take, where
 from ..ops import pick as pick_
 from ..ops import sum as sum_
@@ -163,9 +163,11 @@ def _checked(
         )
     batch, length, classes = f.shape
     zeros = np.zeros(classes, np.float32)
-    edges = [("start", zeros if start is None else start), ("end", zeros if end is None else end)]
-    found = [("transitions", as_float(transitions), (classes, classes))]
-    found += [(name, as_float(value), (classes,)) for name, value in edges]
+    found: list[tuple[str, Node, Shape]] = [
+        ("transitions", as_float(transitions), (classes, classes)),
+        ("start", as_float(zeros if start is None else start), (classes,)),
+        ("end", as_float(zeros if end is None else end), (classes,)),
+    ]
     present = as_node(np.ones((batch, length), np.bool_) if mask is None else mask)
     for name, node, shape in [*found, ("mask", present, (batch, length))]:
         if node.shape != shape:
