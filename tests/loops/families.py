@@ -3,68 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 
 from chainrule import loops
-from chainrule.dtypes import DType, bool_, float32, float64, int32, int64, is_float, uint32
-from chainrule.loops import Axis, Buffer, Scalar, Statement, index
+from chainrule.dtypes import bool_, float32, int64, is_float, uint32
+from chainrule.loops import Axis, Statement, index
 
 from .expressions import elementary, expression, known, tame_expression, truth
-from .maker import INTEGERS, Expr, Maker, Tensor
-
-
-def nested(axes: Sequence[Axis], body: Sequence[Statement]) -> list[Statement]:
-    """``body`` within unordered loops over ``axes``."""
-    for axis in reversed(axes):
-        body = [loops.loop(axis, body)]
-    return list(body)
-
-
-def at(axes: Sequence[Axis]) -> list[Scalar]:
-    return [loops.axis(axis) for axis in axes]
-
-
-def view(m: Maker, axes: Sequence[Axis], dtype: DType, tame: bool = False) -> Expr:
-    """A load for the places of ``axes``: plain, permuted, sliced, guarded, … or an axis."""
-    places, extents = at(axes), [axis.extent for axis in axes]
-    form = m.choice(("plain", "plain", "permuted", "broadcast", "sliced", "guarded", "reshaped", "axis"))
-    if form == "permuted":
-        order = [int(p) for p in m.rng.permutation(len(axes))]
-        return m.source([extents[p] for p in order], dtype, tame).load([places[p] for p in order])
-    if form == "broadcast":
-        kept = [p for p in range(len(axes)) if m.chance(2)]
-        return m.source([extents[p] for p in kept], dtype, tame).load([places[p] for p in kept])
-    if form == "sliced":
-        low, step = m.integer(0, 3), m.choice((1, 1, 2, 3, -1))
-        place = index.shift(index.scale(places[-1], step), low if step > 0 else low + extents[-1] - 1)
-        size = low + abs(step) * extents[-1] + m.integer(0, 2)
-        return m.source([*extents[:-1], size], dtype, tame).load([*places[:-1], place])
-    if form == "guarded":
-        shift = m.integer(-4, 4)
-        moved = index.shift(places[-1], shift)
-        inside = loops.and_(loops.ge(moved, 0), loops.lt(moved, extents[-1]))
-        return m.source(extents, dtype, tame).load([*places[:-1], moved], inside)
-    if form == "reshaped":
-        offset, size = index.ravel(places, extents), math.prod(extents)
-        first = m.choice([d for d in range(1, size + 1) if size % d == 0])
-        other = (first, size // first)
-        return m.source(other, dtype, tame).load(index.unravel(offset, other))
-    if form == "axis" and dtype in (int64, float32, float64):
-        chosen = m.choice(axes)
-        return Expr(loops.cast(loops.axis(chosen), dtype), 1.0, float(chosen.extent))
-    return m.source(extents, dtype, tame).load(places)
-
-
-def leaves(m: Maker, axes: Sequence[Axis], dtype: DType, tame: bool = False) -> list[Expr]:
-    return [view(m, axes, dtype, tame) for _ in range(m.integer(1, 3))]
-
-
-def any_dtype(m: Maker) -> DType:
-    return m.choice((m.floats, m.floats, m.floats, int32, int64, uint32, bool_))
-
-
-# ── the families ──────────────────────────────────────────────────────────────────────────────────
+from .indexed_families import first_places, gather, histogram, put_first, scatter
+from .maker import Expr, Maker
+from .pieces import any_dtype, at, leaves, nested, power_of_two, reduced, view
 
 
 def elementwise(m: Maker) -> None:
@@ -166,26 +114,6 @@ def reduction(m: Maker) -> None:
     m.kernel("reduction", outer[0] if outer else None, nested(outer[1:], body))
 
 
-def power_of_two(value: Expr) -> Expr:
-    """½, 1 or 2 by the size of ``value``, or its NaN."""
-    v = value.value
-    size = loops.where(
-        loops.lt(v, -0.5), 0.5, loops.where(loops.gt(v, 0.5), loops.constant(2.0, v.dtype), 1.0)
-    )
-    return Expr(loops.where(loops.isnan(v), v, loops.where(loops.lt(v, -1.5), loops.neg(size), size)))
-
-
-def reduced(kind: str, value: Expr, result: Scalar, count: int) -> Expr:
-    """What is known of a reduction."""
-    if kind in ("any", "all", "argmax", "argmin"):
-        return Expr(result)
-    if kind == "sum":
-        return Expr(result, value.step, value.bound * max(count, 1), value.near, signed=False)
-    if kind == "prod":
-        return Expr(result, signed=value.signed)
-    return Expr(result, value.step, value.bound if count else math.inf, value.near, signed=False)
-
-
 def running(m: Maker) -> None:
     """A reduction over a triangle: the inner axis stops at the outer one's place."""
     n = m.extent()
@@ -259,85 +187,6 @@ def trained(m: Maker) -> None:
         variable.written(Expr(m1, signed=False), whole=True)
 
 
-def checked(m: Maker, count: int, size: int) -> Buffer:
-    """Places below ``size``, read from an input by a kernel that checks them."""
-    ids = m.tensor("input", (count,), m.choice(INTEGERS))
-    values = m.rng.integers(0, size, count)
-    if m.chance(12):  # one of them is out of range: the run is refused
-        values[m.integer(0, count - 1)] = size + m.integer(0, 3)
-        m.passed = False
-    m.start[ids.buffer] = values.astype(ids.buffer.dtype)
-    buffer = Buffer(f"places{len(m.tensors)}", count, int64)
-    i = Axis("i", count)
-    found = loops.cast(ids.load([loops.axis(i)]).value, int64)
-    inside = loops.and_(loops.ge(found, 0), loops.lt(found, size))
-    safe = loops.where(inside, found, 0)  # a refused run still reads at places that exist
-    m.checks.append(loops.kernel("check", i, [loops.check(inside), loops.store(buffer, loops.axis(i), safe)]))
-    return buffer
-
-
-def gather(m: Maker) -> None:
-    """Rows of a table by checked places: copied, or multiplied by a matrix."""
-    count, size, width = m.extent(), m.extent(), m.extent(40)
-    buffer = checked(m, count, size)
-    table = m.source((size, width), m.floats, tame=True)
-    i, j = Axis("i", count), Axis("j", width)
-    row = loops.within(loops.load(buffer, loops.axis(i)), 0, size)
-    if m.chance(2):
-        what = table.load([row, loops.axis(j)])
-        out = m.result((count, width), what)
-        store = loops.store(out.buffer, index.ravel(at([i, j]), out.shape), what.value)
-        m.kernel("gather", i, [loops.loop(j, [store])])
-        return
-    columns = m.extent(max(1, 4000 // (count * width)))
-    n = Axis("n", columns)
-    left = table.load([row, loops.axis(j)])
-    right = m.source((width, columns), m.floats, tame=True).load(at([j, n]))
-    product = Expr(loops.mul(left.value, right.value), left.step * right.step, left.bound * right.bound)
-    kind = "sum" if product.sums_exactly(width) else "min"
-    reduce, result = loops.reduce(kind, product.value, j)
-    what = reduced(kind, product, result, width)
-    out = m.result((count, columns), what)
-    store = loops.store(out.buffer, index.ravel(at([i, n]), out.shape), result)
-    m.kernel("gathered", i, [loops.loop(n, [reduce, store])])
-
-
-def scatter(m: Maker) -> None:
-    """Rows added into a table, by blocks of columns, the last of which may be short."""
-    count, size, width = m.extent(), m.extent(), m.extent(40)
-    block = m.choice((1, 4, 8, 32))
-    buffer = checked(m, count, size)
-    rows = m.source((count, width), m.floats, tame=True)
-    if not rows.known.sums_exactly(count):
-        return
-    c, i = Axis("c", -(-width // block)), Axis("i", count)
-    short = width % block != 0
-    left = index.add(index.number(width), index.scale(loops.axis(c), -block))
-    d = Axis("d", min(block, width), limit=left if short and c.extent > 1 else None)
-    column = index.add(index.scale(loops.axis(c), block), loops.axis(d))
-    what = rows.load([loops.axis(i), column])
-    total = m.result((size, width), Expr(what.value, what.step, what.bound * count, signed=False))
-    row = loops.within(loops.load(buffer, loops.axis(i)), 0, size)
-    z = Axis("z", size * width)
-    m.kernel("clear", z, [loops.store(total.buffer, loops.axis(z), 0.0)])
-    add = loops.accumulate(total.buffer, index.ravel([row, column], (size, width)), what.value)
-    m.kernel("scatter", c if c.extent > 1 else None, [loops.loop(i, [loops.loop(d, [add])], ordered=True)])
-
-
-def histogram(m: Maker) -> None:
-    """Integers counted where a condition holds, many places meeting in one bin."""
-    count, size = m.extent(), m.extent(20)
-    values = m.source((count,), int32)
-    bins = m.result((size,), Expr(loops.constant(0, int64)))
-    i, z = Axis("i", count), Axis("z", size)
-    value = values.load([loops.axis(i)])
-    m.kernel("clear", z, [loops.store(bins.buffer, loops.axis(z), 0)])
-    place = loops.mod(loops.cast(value.value, int64), size)
-    one = loops.constant(1, int64)
-    add = loops.accumulate(bins.buffer, place, one, truth(m, [value]).value if m.chance(2) else None)
-    m.kernel("histogram", None, [loops.loop(i, [add])])
-
-
 def window(m: Maker) -> None:
     """A sum over a sliding window, with the ends padded by guards."""
     rows, length, channels = m.extent(20), m.extent(), m.extent(6)
@@ -393,77 +242,6 @@ def recurrence(m: Maker) -> None:
     let, new = loops.let(loops.fma(old, 0.5, x.value))
     place = index.ravel(at([i, t]), out.shape)
     m.kernel("recurrence", i, [loops.loop(t, [let, loops.store(out.buffer, place, new)], ordered=True)])
-
-
-def first_places(m: Maker) -> None:
-    """Rows numbered in the order in which they turn up, through a kept map that is left as it was found."""
-    count, size = m.extent(), m.extent()
-    buffer = checked(m, count, size)
-    slots = m.tensor("kept", (size,), int32).buffer
-    slots = _filled(m, slots, -1)
-    total = m.result((1,), Expr(loops.constant(0, int64))).buffer
-    order = m.result((count,), Expr(loops.constant(0, int64))).buffer
-    i, j = Axis("i", count), Axis("j", count)
-
-    def row(axis: Axis) -> Scalar:
-        return loops.within(loops.load(buffer, loops.axis(axis)), 0, size)
-
-    seen_let, seen = loops.let(loops.load(slots, row(i)), "seen")
-    n_let, n = loops.let(loops.load(total, 0), "n")
-    slot = loops.where(loops.lt(seen, 0), n, loops.cast(seen, int64))
-    number = [
-        seen_let,
-        n_let,
-        loops.store(slots, row(i), loops.cast(slot, int32)),
-        loops.store(order, loops.axis(i), slot),
-        loops.store(total, 0, loops.add(n, 1), loops.lt(seen, 0)),
-    ]
-    forget = loops.loop(j, [loops.store(slots, row(j), -1)], ordered=True)
-    m.kernel("number", None, [loops.store(total, 0, 0), loops.loop(i, number, ordered=True), forget])
-
-
-def put_first(m: Maker) -> None:
-    """Rows of a table replaced, by any thread, from the places that name them first."""
-    count, size, width = m.extent(), m.extent(), m.extent(40)
-    buffer = checked(m, count, size)
-    slots = _filled(m, m.tensor("kept", (size,), int64).buffer, -1)
-    first = m.result((count,), Expr(loops.constant(0, int64))).buffer
-    i, j, k, n = Axis("i", count), Axis("j", count), Axis("k", count), Axis("n", width)
-
-    def row(axis: Axis) -> Scalar:
-        return loops.within(loops.load(buffer, loops.axis(axis)), 0, size)
-
-    let, slot = loops.let(loops.load(slots, row(i)), "slot")
-    new = loops.lt(slot, 0)
-    name = [
-        let,
-        loops.store(slots, row(i), loops.axis(i), new),
-        loops.store(first, loops.axis(i), loops.where(new, loops.axis(i), slot)),
-    ]
-    forget = loops.loop(k, [loops.store(slots, row(k), -1)], ordered=True)
-    m.kernel("named first", None, [loops.loop(i, name, ordered=True), forget])
-    table = m.source((size, width), m.floats)
-    copy = m.result((size, width), table.known)
-    all_rows, lanes = Axis("r", size), Axis("l", width)
-    place = index.ravel(at([all_rows, lanes]), copy.shape)
-    stored = loops.store(copy.buffer, place, loops.load(table.buffer, place))
-    m.kernel("copied", all_rows, [loops.loop(lanes, [stored])])
-    old = copy.load([row(j), loops.axis(n)])
-    more = m.source((count, width), m.floats).load(at([j, n]))
-    what = known(loops.add(old.value, more.value), old, more) if m.chance(2) else more
-    put = loops.loop(
-        n, [loops.store(copy.buffer, index.ravel([row(j), loops.axis(n)], copy.shape), what.value)]
-    )
-    own = loops.eq(loops.load(first, loops.axis(j)), loops.axis(j))
-    once = Axis("if", 1, limit=loops.where(own, 1, loops.constant(0, int64)))
-    m.kernel("put", j, [loops.loop(once, [put])])
-    copy.written(what, whole=False)
-
-
-def _filled(m: Maker, buffer: Buffer, fill: int) -> Buffer:
-    made = replace(buffer, fill=fill)
-    m.tensors[made] = Tensor(made, (buffer.size,), m.tensors.pop(buffer).known)
-    return made
 
 
 def softmax(m: Maker) -> None:
