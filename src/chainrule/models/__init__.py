@@ -4,11 +4,13 @@ Start reading at ``ngram.py``, the baseline that a neural language model has to 
 """
 
 from .count_vectors import count_vectors, positive_pmi
+from .gazetteer import Gazetteer
 from .image_cnn import ImageCNN
 from .language_model import FeedForwardLanguageModel
 from .ngram import KneserNey
 from .perceptron import MLP, MLP1, MLP2, FoldedLinear, Perceptron, with_constant
 from .text_cnn import TextCNN
+from .viterbi import viterbi
 from .window_tagger import ChannelEmbeddings, LinearTagger, Lookup, WindowTagger
 from .word2vec import CBOW, NegativeSampler, SkipGram, negative_sampling_loss, with_negatives
 
@@ -20,6 +22,7 @@ __all__ = [
     "ChannelEmbeddings",
     "FeedForwardLanguageModel",
     "FoldedLinear",
+    "Gazetteer",
     "ImageCNN",
     "KneserNey",
     "LinearTagger",
@@ -32,6 +35,7 @@ __all__ = [
     "count_vectors",
     "negative_sampling_loss",
     "positive_pmi",
+    "viterbi",
     "with_constant",
     "with_negatives",
 ]
