@@ -13,9 +13,12 @@ import numpy as np
 from ..data import Tokenizer, WordTokenizer, data_files, part_named, parts_of, permutation
 from ..data.labelled import FORMATS, Labelled, read_labelled
 from ..data.python_docstrings import python_docstrings
+from ..data.source_table import SOURCES
+from ..data.sources import located
 from ..errors import ConfigurationError, DataError
 from ..train.configuration import Count, Options, Rate, Whole
 from .corpus import SpaceTokenizer
+from .task import Say
 
 PYTHON_DOCSTRINGS = "python-docstrings"
 
@@ -24,8 +27,8 @@ class LabelledOptions(Options):
     """How labelled texts are read."""
 
     source: str = PYTHON_DOCSTRINGS
-    """``python-docstrings``, a file, or a folder: with files named train, test (and valid), or with one file
-    a label."""
+    """``python-docstrings``, a named source, a file, or a folder: with files named train and test, or
+    with a file for each label."""
     format: str = ""
     """Of the lines; empty where the files tell it themselves."""
     encoding: str = ""
@@ -46,7 +49,7 @@ class LabelledOptions(Options):
     longest: Count = 100
     """Words of a text that are read at most."""
     vectors: str = ""
-    """A file of word vectors to begin with."""
+    """A file of word vectors to begin with, or a named source of them."""
     vector_words: Whole = 100_000
     """Of its words, so many from the top are known beside those of the training texts."""
 
@@ -77,33 +80,29 @@ def check_options(options: LabelledOptions) -> None:
         raise ConfigurationError("data.folds: one fold leaves nothing to train on", mend="0, or 2 and more")
 
 
-def located(source: str) -> str:
-    """``source`` as a run records it: a path is good from any working directory."""
-    return source if source == PYTHON_DOCSTRINGS else str(Path(source).absolute())
+def recorded_source(source: str) -> str:
+    """``source`` as a run records it: a path is good from any working directory, a name is a name."""
+    named = source == PYTHON_DOCSTRINGS or source.partition("/")[0] in SOURCES
+    return source if not source or (named and not Path(source).exists()) else str(Path(source).absolute())
 
 
 class Texts:
     """What a source holds: all of its texts, or its parts as they were published."""
 
-    def __init__(self, options: LabelledOptions) -> None:
+    def __init__(self, options: LabelledOptions, say: Say = lambda line: None) -> None:
         self.options = options
         self.path = options.source
         self.name = Path(options.source).name
         self.validation: Labelled | None = None
         self.test: Labelled | None = None
-        path = Path(options.source)
         if options.source == PYTHON_DOCSTRINGS:
             self.train = python_docstrings()
-        elif path.is_dir() and any(part_named(file.name) for file in data_files(path)):
+            return
+        path = located(options.source, say)
+        if path.is_dir() and any(part_named(file.name) for file in data_files(path)):
             self._read_parts(path)
-        elif path.exists():
-            self.train = read_texts(path, options)
         else:
-            raise DataError(
-                "no such file, folder or named source",
-                path=path,
-                mend=f"name labelled texts, or {PYTHON_DOCSTRINGS}",
-            )
+            self.train = read_texts(path, options)
 
     def _read_parts(self, folder: Path) -> None:
         train, validation, test = parts_of(folder)

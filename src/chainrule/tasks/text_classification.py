@@ -16,6 +16,7 @@ from ..compile import Program
 from ..data import Batches, Ragged, Vocabulary, read_text
 from ..data.features import Channels
 from ..data.labelled import Labelled
+from ..data.sources import located
 from ..data.vector_files import read_vectors
 from ..errors import ConfigurationError, RunFolderError
 from ..functions import cross_entropy
@@ -36,7 +37,7 @@ from ..train.configuration import (
     to_mapping,
 )
 from .filter_ngrams import Corpus, filter_tables
-from .labelled_text import LabelledOptions, Split, Texts, located, make_tokenizer
+from .labelled_text import LabelledOptions, Split, Texts, make_tokenizer, recorded_source
 from .task import Report, Say
 from .text_reports import Fold, add_classes, folds_report
 
@@ -270,7 +271,7 @@ class TextClassifier:
             return Report(f"{self.config.data.source}: {len(self.folds)} folds", *folds_report(self.folds))
         options = self.config.data
         if data is not None:
-            options = msgspec.structs.replace(options, source=located(data), folds=0)
+            options = msgspec.structs.replace(options, source=recorded_source(data), folds=0)
         texts = Texts(options)
         own = data is None or options.source == self.config.data.source
         test = texts.split(self.config.training.seed).test if own else texts.test or texts.train
@@ -380,7 +381,7 @@ def _with_vectors(
 ) -> tuple[Vocabulary, NDArray[np.float32]]:
     """The vocabulary with the words of the file of vectors added, and the table to begin with."""
     options = config.data
-    vectors = read_vectors(options.vectors)
+    vectors = read_vectors(located(options.vectors, say))
     trained = vocabulary.tokens[2:]
     found = sum(word in vectors for word in trained)
     say(f"{found:,} of {len(trained):,} words of the training texts have a vector")

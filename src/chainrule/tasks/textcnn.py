@@ -14,7 +14,7 @@ from ..errors import RunFolderError
 from ..graph import placeholder
 from ..train import Reporter, Result, RunFolder, accuracy
 from ..train.configuration import Options, recorded, to_mapping
-from .labelled_text import Split, Texts, check_options, located, make_tokenizer
+from .labelled_text import Split, Texts, check_options, make_tokenizer, recorded_source
 from .task import Report, Say, Table
 from .text_baselines import NgramRegression, most_frequent
 from .text_classification import TextClassifier, TextConfig
@@ -56,7 +56,7 @@ class TextClassification:
         """
         config = _settled(config, data)
         say(f"reading {config.data.source}")
-        texts = Texts(config.data)
+        texts = Texts(config.data, say)
         for part in filter(None, (texts.train, texts.validation, texts.test)):
             if part.encoding.lower() not in ("utf-8", ""):
                 say(f"{part.path.name} is no UTF-8; it was read as {part.encoding}")
@@ -117,9 +117,8 @@ class TextClassification:
 def _settled(config: TextConfig, data: str | None) -> TextConfig:
     """The configuration as a run records it: paths that are good from anywhere."""
     options = config.data
-    source = located(options.source if data is None else data)
-    vectors = located(options.vectors) if options.vectors else ""
-    options = msgspec.structs.replace(options, source=source, vectors=vectors)
+    source = recorded_source(options.source if data is None else data)
+    options = msgspec.structs.replace(options, source=source, vectors=recorded_source(options.vectors))
     check_options(options)
     return msgspec.structs.replace(config, data=options)
 
