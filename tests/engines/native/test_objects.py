@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from chainrule.engines.native import jit
-from chainrule.engines.native.objects import VARIABLE, ObjectCache, default_folder
+from chainrule.engines.native.objects import ObjectCache, default_folder
 from chainrule.engines.native.target import host
+from chainrule.places import CACHE_VARIABLE
 
 TEXT = "define i64 @twice(i64 %x) {\n  %y = add i64 %x, %x\n  ret i64 %y\n}\n"
 
@@ -111,11 +112,11 @@ def test_writers_may_race(tmp_path: Path) -> None:
 
 
 def test_the_variable_names_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     assert default_folder() == tmp_path / "code"
-    monkeypatch.setenv(VARIABLE, "")
+    monkeypatch.setenv(CACHE_VARIABLE, "")
     assert default_folder() is None
-    monkeypatch.delenv(VARIABLE)
+    monkeypatch.delenv(CACHE_VARIABLE)
     folder = default_folder()
     assert folder is not None
     assert folder.parts[-2:] == ("chainrule", "code")

@@ -8,14 +8,14 @@ folder is kept below a size by removing what was used longest ago.
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import time
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 
-VARIABLE = "CHAINRULE_CACHE_DIR"
+from ...places import cache_folder
+
 LARGEST = 64 << 20
 """Bytes that the folder may hold, give or take the few objects written since it was last looked through."""
 
@@ -26,24 +26,8 @@ _DAY = 86400.0
 
 
 def default_folder() -> Path | None:
-    """Where this user's machine code is kept: ``CHAINRULE_CACHE_DIR``, or the system's place for caches.
-
-    An empty ``CHAINRULE_CACHE_DIR`` says: nowhere.
-    """
-    said = os.environ.get(VARIABLE)
-    if said is not None:
-        return Path(said) / "code" if said else None
-    try:
-        home = Path.home()
-    except RuntimeError:  # a user without a home
-        return None
-    if sys.platform == "darwin":
-        base = home / "Library" / "Caches"
-    elif sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
-    return base / "chainrule" / "code"
+    """Where this user's machine code is kept; None: nowhere (see :func:`chainrule.places.cache_folder`)."""
+    return cache_folder("code")
 
 
 class ObjectCache:
