@@ -15,6 +15,7 @@ from chainrule.data.prose import prose
 from chainrule.data.python_docs import Document, python_docs, split_documents
 from chainrule.data.ragged import Ragged, as_ragged
 from chainrule.data.readers import load_idx, read_csv, read_jsonl, read_lines, read_text
+from chainrule.data.sentence_batches import CorruptedWindows, SentenceBatches
 from chainrule.data.source_table import SOURCES, RemoteFile, Source
 from chainrule.data.sources import fetch, located
 from chainrule.data.streams import ContextBatches
@@ -54,6 +55,7 @@ __all__ = [
     "CharacterTokenizer",
     "ContextBatches",
     "ContextPairs",
+    "CorruptedWindows",
     "Document",
     "Encoded",
     "Encoding",
@@ -63,6 +65,7 @@ __all__ = [
     "Ragged",
     "RemoteFile",
     "Section",
+    "SentenceBatches",
     "Sentences",
     "Similarity",
     "Source",
