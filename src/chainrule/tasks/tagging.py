@@ -79,9 +79,9 @@ class TaggerOptions(Options):
     """A window network, or logistic regression on one-hot features of the same window."""
     radius: Whole = 2
     """How many words are seen on either side."""
-    width: Count = 64
+    width: Count = 100
     """Numbers in the vector of a word."""
-    feature_width: Count = 16
+    feature_width: Count = 32
     """Numbers in the vector of another channel's symbol, at most; channels of few symbols have fewer."""
     hidden: tuple[Count, ...] = (256,)
     activation: str = "relu"
