@@ -13,7 +13,7 @@ from scipy import special
 
 import chainrule as cr
 from chainrule.errors import ArgumentError
-from chainrule.view import plot_activations, plot_curves, plot_loss_surface
+from chainrule.view import plot_activations, plot_curves, plot_loss_surface, plot_map
 from chainrule.view.figures import SURFACES, activation_values, logistic_loss, neuron_loss, surface
 
 X = np.linspace(-3.95, 3.95, 80)  # avoids the kinks
@@ -129,3 +129,33 @@ def test_png_and_other_formats(tmp_path: Path) -> None:
 def test_an_unknown_activation_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="no activation function 'swoosh'"):
         plot_activations(tmp_path / "a.svg", ["relu", "swoosh"])
+
+
+# -- maps ------------------------------------------------------------------------------------------
+
+
+def test_a_map_has_the_first_labels_and_none_upon_another(tmp_path: Path) -> None:
+    points = [(0.0, 0.0), (0.001, 0.0), (1.0, 1.0), (0.5, 0.9)]
+    path = tmp_path / "map.svg"
+    plot_map(points, ["river", "stream", "wood & field", "hill"], path, "Words")
+    said = comments(path)
+    assert [word for word in ("river", "stream", "hill") if word in said] == ["river", "hill"]
+    assert any("field" in text for text in said)
+    assert path.read_text(encoding="utf-8").count("<use") >= 4  # a dot for each
+    first = path.read_bytes()
+    plot_map(points, ["river", "stream", "wood & field", "hill"], path, "Words")
+    assert path.read_bytes() == first
+
+
+def test_a_map_of_one_place_can_be_drawn(tmp_path: Path) -> None:
+    plot_map([(2.0, 2.0), (2.0, 2.0)], ["a", "b"], tmp_path / "map.png")
+    assert (tmp_path / "map.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("points", "labels"), [([], []), ([(0.0, 1.0)], ["a", "b"]), ([(0.0, math.nan)], ["a"])]
+)
+def test_no_map_of_what_has_no_place(tmp_path: Path, points, labels) -> None:
+    with pytest.raises(ArgumentError, match="plot_map"):
+        plot_map(points, labels, tmp_path / "map.svg")
+    assert not list(tmp_path.iterdir())

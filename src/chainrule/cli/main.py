@@ -21,6 +21,7 @@ from .command import Group, Session
 from .doctor import doctor
 from .evaluate import evaluate
 from .explain import explain
+from .export import export
 from .generate import generate
 from .plot import plot
 from .predict import predict
@@ -51,7 +52,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (train, evaluate, predict, generate, explain, check, plot, bench, doctor):
+for _command in (train, evaluate, predict, generate, explain, export, check, plot, bench, doctor):
     cli.add_command(_command)
 
 

@@ -13,12 +13,13 @@ import tomli_w
 
 from ..compile import ENGINES
 from ..errors import ConfigurationError, DataError, RunFolderError
-from ..tasks import TASKS, Report, Task
+from ..tasks import TASKS, Map, Report, Task
 from ..train import Reporter, RunFolder, Silent, default_reporter
 from ..train.configuration import Options, recorded, resolve, to_mapping
+from ..view import Figure as FigureOnPage
 from ..view import Sample as SampleOnPage
 from ..view import Table as TableOnPage
-from ..view import write_run_views
+from ..view import plot_map, write_run_views
 from .command import Command, json_option, unknown
 from .output import emit_json, print_report, report_mapping, say
 
@@ -228,7 +229,7 @@ def _claim_next(name: str) -> Path:
 
 
 def _write_pages(folder: RunFolder, report: Report, records: list[dict[str, Any]]) -> None:
-    """``curves.svg`` and ``report.html``."""
+    """``curves.svg`` and ``report.html``, and a ``map.svg`` of what is to be seen as one."""
     scores = TableOnPage(["score", "value"], [[k.replace("_", " "), v] for k, v in report.scores.items()])
     write_run_views(
         folder.path,
@@ -237,4 +238,14 @@ def _write_pages(folder: RunFolder, report: Report, records: list[dict[str, Any]
         records=records,
         results=[scores, *(TableOnPage(t.header, t.rows, t.title) for t in report.tables)],
         samples=[SampleOnPage(text, heading) for heading, text in report.texts],
+        figures=[_drawn(folder.path / _map_name(k), found) for k, found in enumerate(report.maps)],
     )
+
+
+def _map_name(number: int) -> str:
+    return f"map-{number + 1}.svg" if number else "map.svg"
+
+
+def _drawn(path: Path, found: Map) -> FigureOnPage:
+    plot_map(found.points, found.labels, path, found.title)
+    return FigureOnPage(path.read_text(encoding="utf-8"), found.title)

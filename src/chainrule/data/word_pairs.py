@@ -83,7 +83,10 @@ class WordPairs:
         self._epoch, self.arrays = 0, self._drawn(0)
         found = len(self.arrays[0])
         if not found:
-            raise ArgumentError("no two words stand within a window of each other", mend="give a longer text")
+            raise ArgumentError(
+                "no two words stand within a window of each other",
+                mend="give a longer text, or thin it out less (a threshold of 0 keeps all)",
+            )
         self.size = min(size, found)
         """Examples in a batch: what was asked for, or all there are."""
         self.examples = found // self.size * self.size

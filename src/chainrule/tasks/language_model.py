@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import nn
-from ..data import ContextBatches, Vocabulary, context_windows
+from ..data import ContextBatches, Vocabulary, WordVectors, context_windows
 from ..errors import ConfigurationError
 from ..functions import ACTIVATIONS, cross_entropy
 from ..graph import Node, placeholder
@@ -107,6 +107,12 @@ class LanguageModel:
     def encode(self, documents: Sequence[Sequence[str]]) -> list[Ids]:
         """Documents of tokens as arrays of ids."""
         return [self.vocabulary.encode(tokens) for tokens in documents]
+
+    def word_vectors(self) -> WordVectors:
+        """The embeddings of all words, those of the padding aside."""
+        rows = [row for row in range(len(self.vocabulary)) if row != self._padding]
+        words = [self.vocabulary.token(row) for row in rows]
+        return WordVectors(words, self.model.embedding.weight.copy()[rows])
 
     def batches(self, documents: Sequence[Ids], size: int, **options: Any) -> ContextBatches:
         """Contexts and next words of encoded documents."""

@@ -5,7 +5,7 @@ Start reading at ``drawing.py`` (then ``layout.py`` and ``scene.py``), then ``re
 """
 
 from .drawing import Drawing, draw
-from .figures import plot_activations, plot_curves, plot_loss_surface
+from .figures import plot_activations, plot_curves, plot_loss_surface, plot_map
 from .report import Figure, Paragraph, Sample, Settings, Table, render_report, write_report, write_run_views
 from .text import format_records, format_table
 
@@ -22,6 +22,7 @@ __all__ = [
     "plot_activations",
     "plot_curves",
     "plot_loss_surface",
+    "plot_map",
     "render_report",
     "write_report",
     "write_run_views",

@@ -179,12 +179,13 @@ def write_run_views(
     records: Sequence[Mapping[str, Any]],
     results: Sequence[Table] = (),
     samples: Sequence[Sample] = (),
+    figures: Sequence[Figure] = (),
     drawing: Drawing | None = None,
 ) -> None:
     """Write a run folder's two pictures of itself: ``curves.svg``, and ``report.html`` with all there is.
 
     ``records`` has one mapping an epoch; ``results`` are the tables to show first (held-out scores,
-    confusion), ``samples`` what the model said, ``drawing`` its graph.
+    confusion), ``samples`` what the model said, ``figures`` further pictures, ``drawing`` its graph.
     """
     curves = Path(folder) / "curves.svg"
     sections: dict[str, Sequence[Item]] = {}
@@ -198,6 +199,8 @@ def write_run_views(
         sections["Training"] = [Figure(curves.read_text(encoding="utf-8")), Table(headers, rows)]
     if samples:
         sections["Samples"] = samples
+    if figures:
+        sections["Pictures"] = figures
     if drawing is not None:
         sections["Network"] = [Figure(drawing)]
     sections["Configuration"] = [Settings(configuration)]

@@ -1,0 +1,65 @@
+"""``chainrule export``: what a run has learned, in a file that other programs read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import click
+
+from ..data import WordVectors, write_vectors
+from ..data.vector_files import FORMATS
+from ..errors import ConfigurationError, DataError
+from .command import Command, json_option, open_run
+from .output import emit_json, say
+
+
+@runtime_checkable
+class HasWordVectors(Protocol):
+    """A system with a vector for each word."""
+
+    def word_vectors(self) -> WordVectors:
+        """The words and their vectors."""
+
+
+@click.command(
+    cls=Command,
+    short_help="Word vectors of a run, in a file that other programs read.",
+    epilog="""\b
+Examples:
+  chainrule export runs/word2vec-1
+  chainrule export runs/word2vec-1 --format glove --out vectors.txt.gz
+  chainrule export runs/lm-1 --format word2vec-binary --out vectors.bin
+""",
+)
+@click.argument("run", metavar="RUN")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="word2vec",
+    show_default=True,
+    help="word2vec has a first line with the sizes, glove has none.",
+)
+@click.option("--out", metavar="FILE", help="Where to; .gz is packed.  [default: RUN/vectors.txt or .bin]")
+@json_option
+def export(run: str, form: str, out: str | None, as_json: bool) -> None:
+    """Write the word vectors of RUN, a run of word2vec or of a language model."""
+    name, folder, system = open_run(run)
+    if not isinstance(system, HasWordVectors):
+        raise ConfigurationError(
+            f"a run of {name} has no word vectors",
+            where=str(folder.path),
+            mend="name a run of word2vec or lm",
+        )
+    ending = "bin" if form == "word2vec-binary" else "txt"
+    path = folder.path / f"vectors.{ending}" if out is None else Path(out)
+    if not path.parent.is_dir():
+        raise DataError("no such folder", path=path.parent, mend="make it, or choose another --out")
+    vectors = system.word_vectors()
+    write_vectors(path, vectors, form)
+    if as_json:
+        found = {"words": len(vectors), "dimension": vectors.dimension, "format": form, "path": str(path)}
+        emit_json({"task": name, "run": str(folder.path), **found})
+    else:
+        say(f"{len(vectors):,} words, {vectors.dimension} numbers each, written to {path}")
