@@ -49,7 +49,7 @@ class Variable(Node):
             raise ShapeError(f"{self!r} cannot hold an array of shape {array.shape}")
         if array.dtype != self.dtype and not np.can_cast(array.dtype, self.dtype, "same_kind"):
             raise DTypeError(f"{self!r} cannot hold an array of {array.dtype}")
-        self._holding.put(aligned_copy(np.asarray(array, self.dtype)), owned=True)
+        self._holding.put(aligned_copy(array, self.dtype), owned=True)
 
     def adopt(self, array: NDArray[Any]) -> None:
         """Hold ``array`` itself, without a check or a copy: for engines, which own what they computed."""
@@ -160,7 +160,7 @@ def variable(value: NodeLike, dtype: Any = None, *, name: str | None = None) -> 
     source = value.value if isinstance(value, Node) else value
     try:
         kind = _leaf_dtype(source, dtype, integers_are_floats=True)
-        array = aligned_copy(np.asarray(source, kind))
+        array = aligned_copy(source if isinstance(source, np.ndarray) else np.asarray(source, kind), kind)
     except ChainruleError as error:
         raise located(error, VARIABLE, ()) from None
     node: Variable = new_node(

@@ -37,9 +37,9 @@ def aligned_empty(shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
     return array
 
 
-def aligned_copy(array: NDArray[Any]) -> NDArray[Any]:
-    """A copy of ``array`` that starts where :func:`aligned_empty` would put it."""
-    copy = aligned_empty(array.shape, array.dtype)
+def aligned_copy(array: NDArray[Any], dtype: Any = None) -> NDArray[Any]:
+    """A copy of ``array``, of ``dtype`` or its own, that starts where :func:`aligned_empty` would put it."""
+    copy = aligned_empty(array.shape, dtype or array.dtype)
     copy[...] = array
     return copy
 

@@ -346,6 +346,5 @@ class Optimizer:
         if not slot.isidentifier():
             raise ArgumentError(f"{type(self).__name__}: a slot cannot be called {slot!r}; use a plain word")
         array = np.asarray(initial)
-        if is_float(array.dtype):
-            array = array.astype(parameter.dtype, copy=False)
-        return variable(array, name=f"{self._keys[parameter]}.{slot}")
+        dtype = parameter.dtype if is_float(array.dtype) else array.dtype
+        return variable(array, dtype, name=f"{self._keys[parameter]}.{slot}")
