@@ -18,10 +18,6 @@ from numpy.typing import NDArray
 from .. import nn
 from ..data import Sentences, WindowBatches
 from ..data.features import FORM
-from ..data.sources import located
-from ..data.vector_files import read_vectors
-from ..data.word_vectors import WordVectors
-from ..graph import placeholder
 from ..models.lexicon import Lexicon
 from ..train import ClassScores, Reporter, Result, RunFolder, accuracy, confusion_matrix, fit
 from ..train.configuration import (
@@ -35,11 +31,9 @@ from ..train.configuration import (
 from . import tagging
 from .tagged_data import (
     Tagged,
-    check_options,
     cut,
     read_tagged,
     read_tagged_test,
-    recorded_source,
     sentences_of,
     tag_column,
 )
@@ -131,7 +125,7 @@ def _describe(config: TaggingConfig) -> str:
     if model.kind == "linear":
         return f"logistic regression, window of {2 * model.radius + 1}"
     layers = "-".join(map(str, model.hidden)) or "no"
-    vectors = ", with word vectors" if config.features.vectors else ""
+    vectors = ", with word vectors" if config.data.vectors else ""
     return f"network, window of {2 * model.radius + 1}, {layers} hidden units{vectors}"
 
 
@@ -202,11 +196,8 @@ class PosTagging:
         say: Say,
     ) -> Report:
         """Train on the tagged sentences, compare with the baselines on the test part."""
-        source = recorded_source(config.data.source if data is None else data)
-        config = _with_paths(config, source)
-        check_options(config.data)
-        tagging.check_options(config)
-        say(f"reading {source}")
+        config = tagging.with_paths(config, data)
+        say(f"reading {config.data.source}")
         tagged = read_tagged(config.data, say)
         for note in tagged.notes:
             say(note)
@@ -231,8 +222,8 @@ class PosTagging:
             tagging.save_linear(system.linear, folder)
         report = system.report(tagged.name, tagged.test, tagged.tag)
         report.scores["validation_accuracy"] = result.best["validation_accuracy"]
-        report.tables.insert(1, _course(tagged, result))
-        report.texts.append(("Network", str(nn.summary(model, *_example(system.scorer)))))
+        report.tables.insert(1, tagging.course(tagged, result))
+        report.texts.append(("Network", str(nn.summary(model, *tagging.example(system.scorer)))))
         return report
 
     def _begin(
@@ -242,7 +233,7 @@ class PosTagging:
         if resume and folder.has_state:
             folder.create({"task": self.name, **to_mapping(config)}, replace=True)
             return PosTagger(config, Scorer.load(config, folder), Lexicon.load(folder.path / _LEXICON))
-        vectors = _vectors(config, say)
+        vectors = tagging.given_vectors(config.data, say)
         scorer = tagging.begin(config, tagged.train, tagged.tag, vectors)
         lexicon = Lexicon.fit(tagged.train[FORM], tagged.train[tagged.tag])
         folder.create({"task": self.name, **to_mapping(config)}, replace=resume)
@@ -289,51 +280,3 @@ class PosTagging:
         scorer.model.load_state_dict(folder.load_model()[0])
         lexicon = Lexicon.load(folder.path / _LEXICON)
         return PosTagger(config, scorer, lexicon, tagging.load_linear(config, scorer, folder))
-
-
-def _with_paths(config: TaggingConfig, source: str) -> TaggingConfig:
-    """The configuration with paths that are good from any working directory."""
-    data = msgspec.structs.replace(config.data, source=source)
-    features = msgspec.structs.replace(config.features, vectors=recorded_source(config.features.vectors))
-    return msgspec.structs.replace(config, data=data, features=features)
-
-
-def _vectors(config: TaggingConfig, say: Say) -> WordVectors | None:
-    """The word vectors that the options name, the first of the file."""
-    features = config.features
-    if not features.vectors:
-        return None
-    say(f"reading {features.vectors}")
-    found = read_vectors(located(features.vectors, say))
-    most = features.most_vectors
-    if len(found) > most:
-        say(f"of {len(found):,} vectors the first {most:,} are kept")
-        found = WordVectors(found.words[:most], found.matrix[:most])
-    return found
-
-
-def _example(scorer: Scorer) -> list[Any]:
-    """Windows to show the network with."""
-    window = 2 * scorer.radius + 1
-    shapes = [(1, window) if channel.size == 1 else (1, window, channel.size) for channel in scorer.channels]
-    return [placeholder(shape, "int32") for shape in shapes]
-
-
-def _course(tagged: Tagged, result: Result) -> Table:
-    """How training went, in one row."""
-    best = result.best
-    return Table(
-        "Training",
-        ("sentences", "words", "epochs", "best epoch", "validation accuracy", "ended by", "seconds an epoch"),
-        (
-            (
-                len(tagged.train),
-                sum(tagged.train.sizes),
-                len(result.records),
-                best["epoch"],
-                best["validation_accuracy"],
-                result.stopped,
-                float(np.mean([record["seconds"] for record in result.records])),
-            ),
-        ),
-    )

@@ -25,7 +25,7 @@ from ..data.source_table import SOURCES
 from ..data.sources import located
 from ..data.tokenizers import WordTokenizer
 from ..errors import ConfigurationError, DataError
-from ..train.configuration import Options
+from ..train.configuration import Count, Options
 from .corpus import check_encoding
 
 PYTHON_CODE = "python-code"
@@ -57,6 +57,11 @@ class TaggedDataOptions(Options):
     """How a line given to predict is cut; auto is python for python-code, and else words."""
     encoding: str = "utf-8"
     """A name such as ``latin-1``, or ``detect``."""
+    vectors: str = ""
+    """A file of word vectors made elsewhere, or a named source of them; they become one more channel, and
+    are not trained."""
+    most_vectors: Count = 100_000
+    """Of those so many are kept, the first of the file; the run carries them with it."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -20,15 +20,17 @@ from numpy.typing import NDArray
 
 from ..data import Channel, Channels, Encoded, Sentences, Vocabulary, WindowBatches
 from ..data.features import VECTOR
+from ..data.sources import located
+from ..data.vector_files import read_vectors
 from ..data.word_vectors import WordVectors
 from ..errors import ArgumentError, ConfigurationError, DataError
 from ..functions import ACTIVATIONS, cross_entropy
-from ..graph import Node
+from ..graph import Node, placeholder
 from ..models.window_tagger import LinearTagger, Lookup, WindowTagger
 from ..nn import Mode
 from ..ops import astype
 from ..optim import Adagrad
-from ..train import PerExample, RunFolder, Settings, accuracy, fit
+from ..train import PerExample, Result, RunFolder, Settings, accuracy, fit
 from ..train.configuration import (
     Count,
     NonNegative,
@@ -39,10 +41,13 @@ from ..train.configuration import (
     Whole,
 )
 from ..train.tensors import load_tensors, save_tensors
-from .tagged_data import TaggedDataOptions
+from .tagged_data import Tagged, TaggedDataOptions, recorded_source
+from .tagged_data import check_options as check_data_options
+from .task import Say, Table
 
 Scores = NDArray[np.floating[Any]]
 Ids = NDArray[np.int32]
+C = TypeVar("C", bound="TaggingConfig")
 
 UNKNOWN_TAG = -1
 """Stands for a gold tag that training never saw."""
@@ -66,10 +71,6 @@ class FeatureOptions(Options):
     """Whether every digit is read as 0."""
     min_count: Count = 1
     """Words, beginnings, ends, … seen less often in training are unknown."""
-    vectors: str = ""
-    """A file of word vectors made elsewhere, which become one more channel; they are not trained."""
-    most_vectors: Count = 100_000
-    """Of those so many are kept, the first of the file; the run carries them with it."""
 
 
 class TaggerOptions(Options):
@@ -192,27 +193,41 @@ class Scorer:
         vectors: WordVectors | None = None,
     ) -> Scorer:
         """As it starts out: weights from the configuration's seed."""
-        options, seed = config.model, config.training.seed
-        lookups = [_lookup(channel, options, vectors) for channel in channels]
-        model: WindowTagger | LinearTagger
-        if options.kind == "linear":
-            model = LinearTagger(lookups, radius=options.radius, classes=len(tags))
-        else:
-            model = WindowTagger(
-                lookups,
-                radius=options.radius,
-                classes=len(tags),
-                hidden=options.hidden,
-                activation=ACTIVATIONS[options.activation],
-                dropout=options.dropout,
-                input_dropout=options.input_dropout,
-                seed=seed,
-            )
-        return cls(channels, tags, model, options.radius, config.training.engine)
+        model = network(config, channels, len(tags), vectors)
+        return cls(channels, tags, model, config.model.radius, config.training.engine)
+
+
+def network(
+    config: TaggingConfig, channels: Channels, classes: int, vectors: WordVectors | None = None
+) -> WindowTagger | LinearTagger:
+    """An untrained model of so many scores, its weights from the configuration's seed."""
+    options = config.model
+    lookups = [_lookup(channel, options, vectors) for channel in channels]
+    if options.kind == "linear":
+        return LinearTagger(lookups, radius=options.radius, classes=classes)
+    return WindowTagger(
+        lookups,
+        radius=options.radius,
+        classes=classes,
+        hidden=options.hidden,
+        activation=ACTIVATIONS[options.activation],
+        dropout=options.dropout,
+        input_dropout=options.input_dropout,
+        seed=config.training.seed,
+    )
 
 
 def begin(config: TaggingConfig, train: Sentences, tag: str, vectors: WordVectors | None = None) -> Scorer:
     """A scorer that knows the words and tags of the training sentences, and nothing about them yet."""
+    channels = fit_channels(config, train, tag, vectors)
+    counted = Vocabulary.build(chain.from_iterable(train[tag]), padding=None, unknown=None)
+    return Scorer.untrained(config, channels, counted, vectors)
+
+
+def fit_channels(
+    config: TaggingConfig, train: Sentences, tag: str, vectors: WordVectors | None = None
+) -> Channels:
+    """The channels that the options name, with what the training sentences show of them."""
     features = config.features
     names = [*features.channels, *([VECTOR] if vectors is not None else [])]
     try:
@@ -231,8 +246,35 @@ def begin(config: TaggingConfig, train: Sentences, tag: str, vectors: WordVector
             f"features.channels: {tag!r} is the column with the tags that are to be found",
             mend="leave it out, or choose another data.tag",
         )
-    counted = Vocabulary.build(chain.from_iterable(train[tag]), padding=None, unknown=None)
-    return Scorer.untrained(config, channels, counted, vectors)
+    return channels
+
+
+def with_paths(config: C, source: str | None) -> C:
+    """The configuration for data from ``source``, its paths good from any working directory.
+
+    Raises ``ConfigurationError`` for values that no type excludes.
+    """
+    data = msgspec.structs.replace(
+        config.data,
+        source=recorded_source(config.data.source if source is None else source),
+        vectors=recorded_source(config.data.vectors),
+    )
+    check_data_options(data)
+    check_options(config)
+    return msgspec.structs.replace(config, data=data)
+
+
+def given_vectors(options: TaggedDataOptions, say: Say) -> WordVectors | None:
+    """The word vectors that the options name, the first of the file; None where they name none."""
+    if not options.vectors:
+        return None
+    say(f"reading {options.vectors}")
+    found = read_vectors(located(options.vectors, say))
+    most = options.most_vectors
+    if len(found) > most:
+        say(f"of {len(found):,} vectors the first {most:,} are kept")
+        found = WordVectors(found.words[:most], found.matrix[:most])
+    return found
 
 
 def check_options(config: TaggingConfig) -> None:
@@ -274,6 +316,36 @@ def _forgotten(channel: Channel, forget: float) -> NDArray[np.float32] | None:
     counts = np.array(channel.counts, np.float64)
     shares = np.where(counts > 0, forget / (forget + counts), 0.0)
     return shares.astype(np.float32)
+
+
+# -- around training -------------------------------------------------------------------------------
+
+
+def example(scorer: Scorer) -> list[Any]:
+    """Windows to show the network with."""
+    window = 2 * scorer.radius + 1
+    shapes = [(1, window) if channel.size == 1 else (1, window, channel.size) for channel in scorer.channels]
+    return [placeholder(shape, "int32") for shape in shapes]
+
+
+def course(tagged: Tagged, result: Result, score: str = "accuracy") -> Table:
+    """How training went, in one row."""
+    best = result.best
+    return Table(
+        "Training",
+        ("sentences", "words", "epochs", "best epoch", f"validation {score}", "ended by", "seconds an epoch"),
+        (
+            (
+                len(tagged.train),
+                sum(tagged.train.sizes),
+                len(result.records),
+                best["epoch"],
+                best[f"validation_{score.lower()}"],
+                result.stopped,
+                float(np.mean([record["seconds"] for record in result.records])),
+            ),
+        ),
+    )
 
 
 # -- the linear baseline ---------------------------------------------------------------------------
