@@ -50,12 +50,17 @@ def from_terms(constant: int, coefficients: dict[Scalar, int]) -> Scalar:
 
 def add(*values: Scalar) -> Scalar:
     """The sum of indices, in normal form."""
+    return combine(values, [1] * len(values))
+
+
+def combine(values: Sequence[Scalar], factors: Sequence[int]) -> Scalar:
+    """``Σ factor · value``, in normal form."""
     constant, total = 0, dict[Scalar, int]()
-    for value in values:
+    for value, factor in zip(values, factors, strict=True):
         more, coefficients = terms(value)
-        constant += more
+        constant += more * factor
         for term, c in coefficients.items():
-            total[term] = total.get(term, 0) + c
+            total[term] = total.get(term, 0) + c * factor
     return _recombine(constant, total)
 
 
@@ -212,7 +217,7 @@ def strides_of(shape: Sequence[int]) -> tuple[int, ...]:
 
 def ravel(indices: Sequence[Scalar], shape: Sequence[int]) -> Scalar:
     """The row-major offset of a place in an array of ``shape``."""
-    return add(*[scale(i, s) for i, s in zip(indices, strides_of(shape), strict=True)])
+    return combine(indices, strides_of(shape))
 
 
 def unravel(offset: Scalar, shape: Sequence[int]) -> list[Scalar]:
