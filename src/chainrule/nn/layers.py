@@ -94,7 +94,36 @@ class Embedding(Module):
         return ", ".join(notes)
 
 
-class Conv1d(Module):
+class _Convolution(Module):
+    """What convolutions over words and over images share: the weights, and the options of their windows."""
+
+    def __init__(
+        self,
+        window: tuple[int, ...],
+        channels: int,
+        filters: int,
+        seed: Seed,
+        bias: bool,
+        initial: Initialiser | None,
+        options: dict[str, Any],
+    ) -> None:
+        groups = options["groups"]
+        if groups < 1 or channels % groups or filters % groups:
+            raise ArgumentError(f"{groups} groups do not divide {channels} channels and {filters} filters")
+        key = Seeds(seed).key()
+        shape = (*window, channels // groups, filters)
+        self.weight = variable((initial or initialisers.xavier_uniform())(key, shape))
+        self.bias = variable(initialisers.zeros(key, (filters,))) if bias else None
+        self.options = options
+
+    def describe(self) -> str:
+        *window, channels, filters = self.weight.shape
+        usual = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+        notes = [f"{name} {value}" for name, value in self.options.items() if value != usual[name]]
+        return ", ".join([f"{channels} → {filters}", f"window {'×'.join(map(str, window))}", *notes])
+
+
+class Conv1d(_Convolution):
     """A convolution along words: ``filters`` windows of ``width`` words, all channels at once.
 
     Input (batch, length, channels), output (batch, windows, filters).
@@ -119,26 +148,14 @@ class Conv1d(Module):
         bias: bool = True,
         initial: Initialiser | None = None,
     ) -> None:
-        _check_groups(channels, filters, groups)
-        key = Seeds(seed).key()
-        shape = (width, channels // groups, filters)
-        self.weight = variable((initial or initialisers.xavier_uniform())(key, shape))
-        self.bias = variable(initialisers.zeros(key, (filters,))) if bias else None
-        self.options: dict[str, Any] = {
-            "stride": stride,
-            "padding": padding,
-            "dilation": dilation,
-            "groups": groups,
-        }
+        options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        super().__init__((width,), channels, filters, seed, bias, initial, options)
 
     def forward(self, x: Node) -> Node:
         return functions.conv1d(x, self.weight, self.bias, **self.options)
 
-    def describe(self) -> str:
-        return _window_text(self.weight.shape, self.options)
 
-
-class Conv2d(Module):
+class Conv2d(_Convolution):
     """A convolution over images: input (batch, height, width, channels), output with ``filters`` channels.
 
     >>> import chainrule as cr
@@ -161,36 +178,12 @@ class Conv2d(Module):
         bias: bool = True,
         initial: Initialiser | None = None,
     ) -> None:
-        _check_groups(channels, filters, groups)
-        key = Seeds(seed).key()
-        height, width = (size, size) if isinstance(size, int) else size
-        shape = (height, width, channels // groups, filters)
-        self.weight = variable((initial or initialisers.xavier_uniform())(key, shape))
-        self.bias = variable(initialisers.zeros(key, (filters,))) if bias else None
-        self.options: dict[str, Any] = {
-            "stride": stride,
-            "padding": padding,
-            "dilation": dilation,
-            "groups": groups,
-        }
+        options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        window = (size, size) if isinstance(size, int) else size
+        super().__init__(window, channels, filters, seed, bias, initial, options)
 
     def forward(self, x: Node) -> Node:
         return functions.conv2d(x, self.weight, self.bias, **self.options)
-
-    def describe(self) -> str:
-        return _window_text(self.weight.shape, self.options)
-
-
-def _check_groups(channels: int, filters: int, groups: int) -> None:
-    if groups < 1 or channels % groups or filters % groups:
-        raise ArgumentError(f"{groups} groups do not divide {channels} channels and {filters} filters")
-
-
-def _window_text(shape: tuple[int, ...], options: dict[str, Any]) -> str:
-    *window, channels, filters = shape
-    usual = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
-    notes = [f"{name} {value}" for name, value in options.items() if value != usual[name]]
-    return ", ".join([f"{channels} → {filters}", f"window {'×'.join(map(str, window))}", *notes])
 
 
 class Dropout(Module):
