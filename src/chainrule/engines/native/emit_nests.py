@@ -24,6 +24,7 @@ from ...loops.ir import (
     roots,
     statements,
 )
+from .emit_ahead import LINE, rows_ahead
 from .emit_facts import Facts, locals_named, locals_read, written
 from .emit_lanes import Reductions
 from .emit_operations import type_of
@@ -211,8 +212,28 @@ class Nests(Reductions):
             return
         opened = self.open_loop(start, stop, writes=writes, guarded=count is None, unsure=count is None)
         self.place(loop.axis, opened.index)
+        self._ask_ahead(loop, opened.index, stop)
         self.body(loop.body)
         self.close_loop(opened)
+
+    def _ask_ahead(self, loop: Loop, here: str, stop: str) -> None:
+        """Ask for the rows of large tables that a later place touches."""
+        if self.dimensions:
+            return
+        axis, distance, rows = rows_ahead(loop)
+        if not rows:
+            return
+        later, last = self.here(f"add i64 {here}, {distance}"), self.here(f"sub i64 {stop}, 1")
+        place = self.operations.call(self.here, "llvm.smin.i64", "i64", ("i64", later), ("i64", last))
+        self.place(axis, place)
+        for row in rows:
+            start = self.pointer(row.buffer, row.offset, ())
+            for line in range(row.lines):
+                at = self.here(f"getelementptr i8, ptr {start}, i64 {line * LINE}")
+                self.operations.call(
+                    self._discard, "llvm.prefetch.p0", "void", ("ptr", at), ("i32", str(int(row.write))),
+                    ("i32", "3"), ("i32", "1"),
+                )  # fmt: skip
 
     def _tile(self, loop: Loop, base: str, count: int, lanes: int = 0, tail: str | None = None) -> None:
         self.push(loop.axis, base, count, lanes, tail)
