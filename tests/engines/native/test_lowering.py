@@ -55,3 +55,28 @@ def test_values_and_derivatives_are_the_steppers(row: Row) -> None:
                     )
                 else:
                     np.testing.assert_array_equal(a, b, err_msg=f"{case} {dtype} {node!r}")
+
+
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("axis", [0, 1, -1])
+@pytest.mark.parametrize("smallest", [False, True])
+def test_one_search_finds_the_extreme_and_its_place(smallest: bool, axis: int, keepdims: bool) -> None:
+    x = np.random.default_rng(3).integers(-3, 3, (4, 5, 6)).astype("f")
+    x[0, 1, 2] = x[1, 1, 0] = np.nan
+    x[2, 0] = [-0.0, 0.0, np.inf, np.inf, -np.inf, -np.inf]
+    extreme, place = (cr.min, cr.argmin) if smallest else (cr.max, cr.argmax)
+    for leaf in (cr.variable(x), cr.variable(np.nan_to_num(x, posinf=9, neginf=-9).astype(np.int64))):
+        doubled = leaf + leaf
+        targets = [extreme(doubled, axis=axis, keepdims=keepdims), place(doubled, axis=axis)]
+        for a, b in zip(interpreted(targets), Stepper(targets).run({}), strict=True):
+            np.testing.assert_array_equal(a, b)
+        steps = lower(targets, {}).program.steps
+        bodies = [statement for step in steps for statement in loops.statements(step.body)]
+        assert sum(isinstance(statement, loops.Reduce) for statement in bodies) == 1
+    other = [
+        cr.max(doubled, axis=axis),
+        cr.argmax(doubled, axis=(axis + 1) % 3),
+        cr.argmin(doubled, axis=axis),
+    ]
+    for a, b in zip(interpreted(other), Stepper(other).run({}), strict=True):
+        np.testing.assert_array_equal(a, b)

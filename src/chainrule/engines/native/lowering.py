@@ -240,6 +240,9 @@ class Lowering:
         self.buffers[node] = buffer
         return buffer
 
+    def readers(self, node: Node) -> list[Node]:
+        return self._readers.get(node, [])
+
     def has_one_reader(self, node: Node) -> bool:
         """Whether a computed node has one reader and is no result itself."""
         return not isinstance(node.op, Leaf) and len(self._readers[node]) == 1 and node not in self._targets

@@ -51,6 +51,11 @@ def _reduction(lowering: Lowering, node: Node, buffer: Buffer) -> None:
     if node.size == 1 and x.size > _WHOLE and not kind.startswith("arg"):
         _in_chunks(lowering, x, kind, buffer)
         return
+    if (found := _place_of_extreme(lowering, node, kind)) is not None:
+        lowering.nest(
+            buffer.name, kept, lambda i: [loops.store(buffer, index.ravel(i, kept), lowering.at(x, found(i)))]
+        )
+        return
     axes = [
         Axis(("r" if number in folded else "") + AXES[number % 9], size)
         for number, size in enumerate(x.shape)
@@ -67,6 +72,30 @@ def _reduction(lowering: Lowering, node: Node, buffer: Buffer) -> None:
     elif kind.startswith("arg"):
         value = loops.constant(0, int64)
     lowering.steps.append(nested(buffer.name, outer, [*body, loops.store(buffer, place, value)]))
+
+
+def _place_of_extreme(lowering: Lowering, node: Node, kind: str) -> Callable[[Indices], list[Scalar]] | None:
+    """Where the largest (or smallest) elements lie, if somebody asks for that, too: one search finds both."""
+    (x,), axis = node.inputs, node.attributes["axis"]
+    axes = (axis,) if isinstance(axis, int) else tuple(axis)
+    if kind not in ("max", "min") or len(axes) != 1:
+        return None
+    (along,) = axes
+    for other in lowering.readers(x):
+        if _KINDS.get(type(other.op)) == f"arg{kind}" and other.attributes["axis"] == along:
+            lowering.materialise(other)
+
+            def place(indices: Indices, other: Node = other) -> list[Scalar]:
+                rest = list(indices)
+                where = (
+                    rest
+                    if not other.attributes["keepdims"]
+                    else [*rest[:along], index.number(0), *rest[along:]]
+                )
+                return [*rest[:along], lowering.place(other, where, x.shape[along]), *rest[along:]]
+
+            return place
+    return None
 
 
 def _in_chunks(lowering: Lowering, x: Node, kind: str, buffer: Buffer) -> None:

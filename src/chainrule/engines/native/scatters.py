@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from ... import loops
 from ...dtypes import int64
 from ...graph import Leaf, Node
-from ...loops import Accumulate, Axis, Buffer, Scalar, Statement, index
+from ...loops import Accumulate, Axis, Buffer, Loop, Scalar, Statement, index, walk
 from ...ops.elementwise import Elementwise
 from ...ops.indexing import Scatter
 from ...ops.movement import PermuteDims
 from .accesses import Touch, Touches, leaves, one_place
 from .elements import Indices, is_view
 from .nesting import axes_of, looped, nested
+from .units import flattened
 
 if TYPE_CHECKING:
     from .lowering import Lowering
@@ -89,11 +90,35 @@ def _staged(
         depth, wanted = len(over), None if stage.where is None else stage.where(rows)
         if wanted is None:
             depth, wanted = _needless(inner, over, wide)
-        loose = looped(over[depth:], looped(wide, inner), stage.ordered)
+        loose = _flat(over[depth:], wide, inner) or looped(over[depth:], looped(wide, inner), stage.ordered)
         if wanted is not None:
             loose = (only_if(wanted, loose),)
         body += looped(over[start:depth], loose, stage.ordered)
     return body
+
+
+def _flat(
+    over: Sequence[Axis], wide: Sequence[Axis], body: Sequence[Statement]
+) -> tuple[Statement, ...] | None:
+    """Loops over rows that lie end to end as one over all their elements."""
+    match body:
+        case [Accumulate(buffer=buffer, offset=offset, value=value)]:
+            pass
+        case _:
+            return None
+    axes = [axis for axis in [*over, *wide] if axis.extent > 1]
+    _, terms = index.terms(offset)
+    moving = {loops.axis(axis) for axis in axes}
+    strides = [terms.get(loops.axis(axis), 0) for axis in axes]
+    ends = [math.prod(axis.extent for axis in axes[n + 1 :]) for n in range(len(axes))]
+    fixed = all(term in moving or moving.isdisjoint(leaves(term)) for term in terms)
+    read = any(s.op == "load" and s.payload is buffer for s in walk([offset, value]))
+    if len(axes) < 2 or strides != ends or not fixed or read:
+        return None
+    (nest,) = looped(axes, body)
+    assert isinstance(nest, Loop)
+    found = flattened(nest)
+    return (found,) if isinstance(found, Loop) else None
 
 
 def only_if(condition: Scalar, body: Sequence[Statement]) -> Statement:
