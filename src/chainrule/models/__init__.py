@@ -4,6 +4,7 @@ Start reading at ``ngram.py``, the baseline that a neural language model has to 
 """
 
 from .count_vectors import count_vectors, positive_pmi
+from .entity_tagger import ChainTagger, YesNoTagger
 from .gazetteer import Gazetteer
 from .image_cnn import ImageCNN
 from .language_model import FeedForwardLanguageModel
@@ -19,6 +20,7 @@ __all__ = [
     "MLP",
     "MLP1",
     "MLP2",
+    "ChainTagger",
     "ChannelEmbeddings",
     "FeedForwardLanguageModel",
     "FoldedLinear",
@@ -32,6 +34,7 @@ __all__ = [
     "SkipGram",
     "TextCNN",
     "WindowTagger",
+    "YesNoTagger",
     "count_vectors",
     "negative_sampling_loss",
     "positive_pmi",
