@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -183,6 +186,52 @@ def test_a_corrupted_object_is_compiled_again(
     again(monkeypatch)
     jit.compile_functions({"twice": TEXT}, objects=cache)
     assert len(compiled) == 2
+
+
+def number(name: str, value: int) -> str:
+    return f"define i32 @{name}() {{\n  ret i32 {value}\n}}\n"
+
+
+def called(address: int) -> int:
+    return int(ctypes.CFUNCTYPE(ctypes.c_int32)(address)())
+
+
+def test_many_at_once_are_what_they_are_one_by_one(
+    tmp_path: Path, compiled: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some of them are on disk, some in memory; one text has two functions."""
+    cache = ObjectCache(tmp_path)
+    texts = {f"number{n}": partial(number, f"number{n}", n) for n in range(5)}
+    first = jit.compile_functions({"number1": texts["number1"]}, objects=cache)
+    again(monkeypatch)
+    second = jit.compile_functions({"number3": texts["number3"]}, objects=cache)
+    pair = {"seven eight": number("seven", 7) + number("eight", 8)}
+    found = jit.compile_functions({**texts, **pair}, objects=cache)
+    assert [called(found[name]) for name in (*texts, "seven", "eight")] == [0, 1, 2, 3, 4, 7, 8]
+    assert found["number3"] == second["number3"]
+    assert called(first["number1"]) == 1
+    assert len(compiled) == len(list(tmp_path.iterdir())) == 6
+    again(monkeypatch)
+    found = jit.compile_functions({**texts, **pair}, objects=cache)
+    assert [called(address) for address in found.values()] == [0, 1, 2, 3, 4, 7, 8]
+    assert len(compiled) == 6
+
+
+def test_what_cannot_be_written_or_compiled_is_said(tmp_path: Path, compiled: list[str]) -> None:
+    """Whichever thread it happens on; what is well can be had afterwards."""
+
+    def unwritten() -> str:
+        raise KeyError("unwritten")
+
+    interval, cache = sys.getswitchinterval(), ObjectCache(tmp_path)
+    good = {"three": number("three", 3)}
+    with pytest.raises(RuntimeError, match="expected"):
+        jit.compile_functions({**good, "bad": "define nonsense", "four": number("four", 4)}, objects=cache)
+    with pytest.raises(KeyError, match="unwritten"):
+        jit.compile_functions({**good, "unwritten": unwritten}, objects=cache)
+    assert sys.getswitchinterval() == interval
+    assert not [thread for thread in threading.enumerate() if thread.name == "chainrule code generator"]
+    assert called(jit.compile_functions(good, objects=cache)["three"]) == 3
 
 
 def test_another_machine_has_other_objects(tmp_path: Path, compiled: list[str]) -> None:
