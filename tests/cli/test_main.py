@@ -17,7 +17,9 @@ from chainrule.errors import ArgumentError
 
 from .conftest import Run
 
-COMMANDS = ["train", "evaluate", "predict", "generate", "explain", "check", "plot", "bench", "doctor"]
+COMMANDS = [
+    "train", "evaluate", "predict", "generate", "explain", "export", "check", "plot", "bench", "doctor",
+]  # fmt: skip
 
 
 def test_alone_it_shows_help(run: Run) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from chainrule.data import write_atomically
+from chainrule.tasks import TASKS
 from chainrule.train import RunFolder
 
 from .conftest import QUICK, Run
@@ -98,7 +99,7 @@ def test_what_a_setting_leaves_out_is_as_the_task_has_it(run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
-        ([], 2, "error: which task?\n  mend:  chainrule train lm|digits\n"),
+        ([], 2, f"error: which task?\n  mend:  chainrule train {'|'.join(TASKS)}\n"),
         (["digit"], 2, "error: there is no task 'digit'\n  mend:  did you mean digits?\n"),
         (
             ["digits", "--epochs", "3"],
