@@ -111,9 +111,30 @@ def test_a_type_that_is_only_predicted_or_only_gold_has_its_row() -> None:
 
 
 def test_what_does_not_fit_is_named() -> None:
-    with pytest.raises(ShapeError, match="tags of 1 sentences predicted, of 2 sentences gold"):
+    with pytest.raises(ShapeError, match="predicted tags of 1 sentences, and gold ones of 2 sentences"):
         SpanScores.of([["O"]], [["O"], ["O"]])
     with pytest.raises(ShapeError, match="sentence 1 has 1 predicted tags and 2 gold ones"):
         SpanScores.of([["O"], ["O"]], [["O"], ["O", "O"]])
     with pytest.raises(DataError, match="tag 1, 'S-A', is none of IOB2"):
         SpanScores.of([["S-A"]], [["O"]])
+
+
+def test_a_surface_form_counts_once_with_each_of_its_types() -> None:
+    words = [["New", "York", "and", "York"], ["New", "York", "x", "york"], ["New", "York", "New", "York"]]
+    gold = [["B-A", "I-A", "O", "B-B"], ["B-A", "I-A", "O", "B-B"], ["B-B", "I-B", "O", "O"]]
+    predicted = [["B-A", "I-A", "O", "O"], ["O", "O", "B-A", "O"], ["O", "O", "B-B", "I-B"]]
+    scores = SpanScores.of_forms(predicted, gold, words)
+    # Gold: New York/A, New York/B, York/B, york/B.  Found: New York/A, x/A, New York/B.
+    assert (scores.right.tolist(), scores.predicted.tolist(), scores.gold.tolist()) == (
+        [1, 1],
+        [2, 1],
+        [1, 3],
+    )
+    assert scores.names == ("A", "B")
+
+
+def test_surface_forms_need_a_word_for_each_tag() -> None:
+    with pytest.raises(ShapeError, match="sentence 0 has 1 words and 2 gold ones"):
+        SpanScores.of_forms([["O", "O"]], [["O", "O"]], [["a"]])
+    with pytest.raises(ShapeError, match="words of 0 sentences"):
+        SpanScores.of_forms([["O"]], [["O"]], [])
