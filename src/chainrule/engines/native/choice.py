@@ -6,8 +6,6 @@ short steps now and then measures both numbers of threads, in turns, and stays w
 
 from __future__ import annotations
 
-from statistics import median
-
 BURST_SECONDS = 1e-3
 """A measurement: at least so long, the first step, which may have to wake workers, not counted."""
 PAIRS = 5
@@ -81,7 +79,7 @@ class Choice:
             wins = sum([a <= NEAR * b for a, b in zip(several, one, strict=True)])
             clear = wins in (0, len(one))
             if clear or len(one) == MOST_PAIRS:
-                self._decide(int(median(several) > NEAR * median(one)), clear)
+                self._decide(int(_middle(several) > NEAR * _middle(one)), clear)
                 return
         self.current = 1 - self.current
         self._turn()
@@ -89,3 +87,7 @@ class Choice:
     def _decide(self, winner: int, clear: bool) -> None:
         self._rest = REST * self._spent * (SURE if clear and winner == self._winner else 1)
         self.current = self._winner = winner
+
+
+def _middle(rates: list[float]) -> float:
+    return sorted(rates)[len(rates) // 2]

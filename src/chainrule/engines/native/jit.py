@@ -7,7 +7,6 @@ the text of what it has), together with the machine, the versions, and this pack
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import os
 import re
 import sys
@@ -201,9 +200,9 @@ def library() -> dict[str, int]:
 def _mathematics() -> ctypes.CDLL:
     if sys.platform == "win32":
         return ctypes.CDLL("ucrtbase")
-    with suppress(OSError):  # the usual name: to search for it takes milliseconds
+    with suppress(OSError):
         return ctypes.CDLL("libm.so.6")
-    return ctypes.CDLL(ctypes.util.find_library("m"))  # None: what the process itself has
+    return ctypes.CDLL(None)  # elsewhere than in GNU's library it is a part of what every process has
 
 
 _kept: list[Any] = []
