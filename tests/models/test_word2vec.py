@@ -108,7 +108,7 @@ def test_an_empty_context_scores_zero_and_learns_nothing():
 def test_how_the_tables_start():
     model = SkipGram(1000, 20, seed=1)
     u = model.given.weight.value
-    assert np.abs(u).max() <= 0.5 / 20 < np.abs(u).max() * 1.01
+    assert np.abs(u).max() <= 1 / 20 < np.abs(u).max() * 1.01
     assert not model.asked.weight.value.any()
     assert (u != SkipGram(1000, 20, seed=2).given.weight.value).any()
 

@@ -172,6 +172,15 @@ def test_predictions(system):
     assert "unknown" in many
 
 
+def test_a_long_text_is_learned_in_stretches(tmp_path, text, system):
+    said: list[str] = []
+    kind = f"model.kind={system.config.model.kind}"
+    report = train(tmp_path / "run", text, kind, "data.stretch=500", "baseline=false", said=said)
+    assert "the text is taken in 4 stretches; each counts as an epoch" in said
+    assert len(RunFolder(tmp_path / "run").metrics()) == 24
+    assert report.scores["ranking"] == pytest.approx(system.evaluate(None).scores["ranking"], abs=0.02)
+
+
 # -- taken up again --------------------------------------------------------------------------------
 
 

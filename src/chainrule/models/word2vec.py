@@ -48,7 +48,7 @@ class SkipGram(nn.Module):
     """Scores of candidates as neighbours of words: s = u_w · v_c.
 
     Input: ``words`` (batch,) and ``candidates`` (batch, n), integers.  Output: scores (batch, n).
-    u starts uniform in ±1/(2·width), v at zero.
+    u starts uniform in ±1/width, v at zero.
 
     >>> import chainrule as cr
     >>> model = SkipGram(1000, 8, seed=0)
@@ -57,8 +57,7 @@ class SkipGram(nn.Module):
     """
 
     def __init__(self, words: int, width: int, *, seed: int | nn.Seeds) -> None:
-        bound = 0.5 / width
-        start = nn.initialisers.uniform(-bound, bound)
+        start = nn.initialisers.uniform(-1 / width, 1 / width)
         self.given = nn.Embedding(words, width, seed=seed, initial=start)
         self.asked = nn.Embedding(words, width, seed=seed, initial=nn.initialisers.zeros)
 

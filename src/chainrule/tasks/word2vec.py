@@ -99,6 +99,7 @@ class Word2Vec:
             size=size,
             threshold=options.data.subsample,
             seed=seed,
+            stretch=options.data.stretch,
         )
 
     @cached_property
@@ -285,6 +286,7 @@ class WordVectorLearning:
             size=1,
             threshold=options.data.subsample,
             seed=options.training.seed,
+            stretch=options.data.stretch,
         )
         count, seed = len(system.vocabulary), options.training.seed
         matrix = count_vectors(pairs.arrays[0], pairs.arrays[1], count, options.model.width, seed=seed)

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from ..data.word_pairs import STRETCH
 from ..train.configuration import Count, NonNegative, Options, TrainingOptions
 from .corpus import TextOptions
 from .vector_reports import ExaminationOptions
@@ -20,6 +21,8 @@ class VectorTextOptions(TextOptions):
     """Words seen less often are left out of the text."""
     subsample: NonNegative = 1e-3
     """Words whose share of the text is larger are thinned out; 0 keeps all."""
+    stretch: Count = STRETCH
+    """Words that are taken at a time; of a longer text each such stretch counts as an epoch."""
     vectors_of: str = ""
     """Instead of training: the run folder of a language model, or a file of word vectors."""
 
