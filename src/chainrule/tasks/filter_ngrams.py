@@ -67,18 +67,26 @@ def filter_tables(
         counts |= _counted(wanted, view, corpus.gold)
     tables = []
     for index in np.argsort(-influence, kind="stable").tolist():
-        size, votes = windows[index // each], weights[index]
-        favoured = corpus.classes[int(votes.argmax())]
-        title = (
-            f"Filter {index % each + 1} of {size} words, for {favoured} "
-            f"({', '.join(f'{name} {vote:+.2f}' for name, vote in zip(corpus.classes, votes, strict=True))})"
-        )
+        size, votes = windows[index // each], _votes(weights[index], corpus.classes)
+        title = f"Filter {index % each + 1} of {size} words: {votes}"
         rows = tuple(
-            (corpus.text(ngram), round(value, 3), *(counts[ngram][c] for c in range(len(corpus.classes))))
+            (corpus.text(ngram), round(value, 3), _holders(counts[ngram], corpus.classes))
             for ngram, value in best[index]
         )
-        tables.append(Table(title, ("n-gram", "response", *corpus.classes), rows))
+        tables.append(Table(title, ("n-gram", "response", "texts that have it"), rows))
     return tables
+
+
+def _votes(weights: NDArray[Any], classes: Sequence[str]) -> str:
+    """What a filter adds to the scores: of many classes the two that gain most and the two that lose most."""
+    order = np.argsort(-weights, kind="stable").tolist()
+    told = [f"{classes[number]} {weights[number]:+.2f}" for number in order]
+    return ", ".join(told if len(told) <= 4 else [*told[:2], "…", *told[-2:]])
+
+
+def _holders(counts: Counter[int], classes: Sequence[str]) -> str:
+    """``3 neg, 1 pos``: the most frequent class first."""
+    return ", ".join(f"{count} {classes[number]}" for number, count in counts.most_common())
 
 
 def _most_exciting(
