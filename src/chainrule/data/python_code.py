@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chainrule.data.python_docs import python_sources
+from chainrule.data.python_spans import Place, code_spans, span_tags
 from chainrule.errors import DataError
 
 _CONSTANTS = frozenset(["None", "True", "False"])
@@ -34,16 +35,14 @@ _MOST_TOKENS = 200
 _OPENS_STRING = {getattr(tokenize, name, -1) for name in ("FSTRING_START", "TSTRING_START")} - {-1}
 _CLOSES_STRING = {getattr(tokenize, name, -1) for name in ("FSTRING_END", "TSTRING_END")} - {-1}
 
-Place = tuple[int, int]
-"""Line from 1, and bytes of UTF-8 before it: what ``ast`` counts."""
-
 
 class Code(NamedTuple):
-    """A module as sentences, its logical lines: the tokens' forms, and the role of each."""
+    """A module as sentences, its logical lines: the tokens' forms, their roles, and the spans' IOB2 tags."""
 
     name: str
     forms: list[list[str]]
     roles: list[list[str]]
+    spans: list[list[str]]
 
 
 def python_code(root: str | os.PathLike[str] | None = None, most: int = 200_000) -> list[Code]:
@@ -52,9 +51,10 @@ def python_code(root: str | os.PathLike[str] | None = None, most: int = 200_000)
     Roles are keyword, constant, number, string, docstring, operator, assignment, unpacking, punctuation,
     and of names: module, imported, class, base, function, decorator, parameter, argument (the name before
     ``=`` in a call), type (in an annotation), exception, call, method, attribute, target (of an
-    assignment) and variable.  Comments are left out, and so is what stands in strings.  Modules are taken in
-    the order of a hash of their names; nothing is imported or executed.  ``root`` is the folder of the
-    standard library, by default that of the running Python.
+    assignment) and variable.  Spans are those of :func:`chainrule.data.python_spans.code_spans`.  Comments
+    are left out, and so is what stands in strings.  Modules are taken in the order of a hash of their names;
+    nothing is imported or executed.  ``root`` is the folder of the standard library, by default that of the
+    running Python.
 
     Errors: DataError if the installation has no readable source of its standard library.
     """
@@ -95,14 +95,16 @@ def tagged_code(source: str, name: str = "") -> Code:
         warnings.simplefilter("ignore")  # what the parser says of escapes in others' strings is not news here
         tree = ast.parse(source)
     roles = _roles_of_names(tree)
+    spans = code_spans(_nodes(tree))
     docstrings = _docstrings(tree)
-    found = Code(name, [], [])
+    found = Code(name, [], [], [])
     for line in _logical_lines(source):
         if len(line) > _MOST_TOKENS:
             continue
         reader = _Roles(roles, docstrings)
         found.roles.append([reader.role(token) for token in line])
         found.forms.append([token.form for token in line])
+        found.spans.append(_source_module(line) or span_tags(spans, [token.place for token in line]))
     return found
 
 
@@ -152,6 +154,15 @@ def _logical_lines(source: str) -> Iterator[list[_Token]]:
             line.append(_Token(token.type, form, _place(token)))
     if line:
         yield line
+
+
+def _source_module(line: list[_Token]) -> list[str] | None:
+    """The tags of ``from module import …``, whose module has no place in the syntax tree; else None."""
+    forms = [token.form for token in line]
+    if forms[0] != "from" or "import" not in forms:
+        return None
+    count = forms.index("import") - 1
+    return ["O", "B-module", *["I-module"] * (count - 1), *["O"] * (len(forms) - count - 1)]
 
 
 def _quoted(text: str) -> str:

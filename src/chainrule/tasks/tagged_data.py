@@ -30,7 +30,9 @@ from .corpus import check_encoding
 
 PYTHON_CODE = "python-code"
 ROLE = "role"
-"""The column of ``python-code`` that holds the tags."""
+"""The column of ``python-code`` with the role of each token."""
+SPAN = "span"
+"""Its column with the IOB2 tags of spans."""
 
 _CONLLU = (".conllu",)
 
@@ -243,5 +245,6 @@ def _of_modules(modules: Sequence[Code]) -> Sentences:
     columns = {
         FORM: [line for code in modules for line in code.forms],
         ROLE: [line for code in modules for line in code.roles],
+        SPAN: [line for code in modules for line in code.spans],
     }
     return Sentences(columns, [1] * len(columns[FORM]), PYTHON_CODE)
