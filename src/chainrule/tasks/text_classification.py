@@ -87,10 +87,10 @@ class TextConfig(Options):
     data: LabelledOptions = msgspec.field(default_factory=LabelledOptions)
     model: ModelOptions = msgspec.field(default_factory=ModelOptions)
     optimizer: OptimizerOptions = msgspec.field(
-        default_factory=lambda: OptimizerOptions(rule="adadelta", learning_rate=1.0)
+        default_factory=lambda: OptimizerOptions(rule="adam", learning_rate=0.001)
     )
     training: TrainingOptions = msgspec.field(
-        default_factory=lambda: TrainingOptions(epochs=25, batch=50, patience=3)
+        default_factory=lambda: TrainingOptions(epochs=10, batch=50, patience=3)
     )
 
 
