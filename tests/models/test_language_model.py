@@ -16,6 +16,9 @@ CASES = [
     {"context": 2, "history": 5, "tied": True, "decay": 0.8},
     {"context": 4, "history": 2, "tied": False, "decay": 1.0, "activation": "relu"},
     {"context": 1, "history": 1, "tied": True, "activation": "sigmoid"},
+    {"context": 3, "history": 4, "tied": True, "direct": True},
+    {"context": 2, "history": 3, "tied": False, "direct": True, "layers": 2},
+    {"context": 2, "history": 0, "tied": True, "layers": 3},
 ]
 
 
@@ -31,13 +34,19 @@ def by_hand(model, words, case):
         weights = [case.get("decay", 0.95) ** age for age in range(case["history"])]
         length = np.sqrt(sum(weight**2 for weight in weights))
         inputs.append(sum(w * E[words[:, -1 - age]] for age, w in enumerate(weights)) / length)
-    z = np.concatenate(inputs, 1) @ model.hidden.weight.value + model.hidden.bias.value
-    h = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, 0), "sigmoid": lambda x: 1 / (1 + np.exp(-x))}[
+    e = np.concatenate(inputs, 1)
+    f = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, 0), "sigmoid": lambda x: 1 / (1 + np.exp(-x))}[
         activation
-    ](z)
+    ]
+    h = f(e @ model.hidden.weight.value + model.hidden.bias.value)
+    assert len(model.deeper) == case.get("layers", 1) - 1
+    for layer in model.deeper:
+        h = h + f(h @ layer.weight.value + layer.bias.value)
     if case["tied"]:
-        return h @ model.output.weight.value @ E.T + model.word_bias.value
-    return h @ model.output.weight.value + model.output.bias.value
+        z = h @ model.output.weight.value @ E.T + model.word_bias.value
+        return z + e @ model.direct.weight.value @ E.T if case.get("direct") else z
+    z = h @ model.table.value[:, : h.shape[1]].T + model.word_bias.value
+    return z + e @ model.table.value[:, h.shape[1] :].T if case.get("direct") else z
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -90,6 +99,9 @@ def test_gradients(case, padding):
         ({"context": 3, "tied": False}, 11 * 3 + (9 * 4 + 4) + (4 * 11 + 11)),
         ({"context": 3, "tied": True}, 11 * 3 + (9 * 4 + 4) + 4 * 3 + 11),
         ({"context": 3, "tied": True, "history": 9}, 11 * 3 + (12 * 4 + 4) + 4 * 3 + 11),
+        ({"context": 3, "tied": False, "direct": True}, 11 * 3 + (9 * 4 + 4) + ((4 + 9) * 11 + 11)),
+        ({"context": 3, "tied": True, "direct": True}, 11 * 3 + (9 * 4 + 4) + (4 + 9) * 3 + 11),
+        ({"context": 3, "tied": True, "layers": 2}, 11 * 3 + (9 * 4 + 4) + (4 * 4 + 4) + 4 * 3 + 11),
     ],
 )
 def test_tying_saves_the_second_table(case, expected):
@@ -101,6 +113,15 @@ def test_a_tied_table_gets_the_gradients_of_reading_and_of_predicting():
     loss = cr.cross_entropy(model(cr.constant([[2]])), cr.constant([5]))
     gradient = cr.gradients(loss, model.embedding.weight).value
     assert (np.abs(gradient).sum(1) > 0).all()  # every word is scored, not the two in the batch alone
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_scores_are_products_of_features_and_rows_of_the_table(case):
+    model = model_of(case)
+    model.word_bias.assign(np.random.default_rng(1).normal(size=11))
+    words = cr.constant(np.random.default_rng(0).integers(0, 11, (4, model.memory)))
+    products = model.features(words).value @ model.table.value.T + model.word_bias.value
+    assert np.allclose(products, model(words).value, atol=1e-6)
 
 
 def test_dropout_is_for_training():
@@ -125,6 +146,7 @@ def test_the_seed_decides_the_weights():
     [
         ({"context": 0}, "a context of 0 words and a history of 0"),
         ({"history": -1}, "a context of 5 words and a history of -1"),
+        ({"layers": 0}, "0 hidden layers"),
         ({"activation": "tahn"}, "there is no activation 'tahn'"),
         ({"dropout": 1.0}, "the rate of a dropout"),
     ],

@@ -47,6 +47,7 @@ from .pooling import (
     max_pool2d,
     mean_over_time,
 )
+from .sampled_softmax import sampled_cross_entropy
 from .softmax import log_softmax, logsumexp, masked_softmax, softmax
 
 __all__ = [
@@ -63,10 +64,10 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "conv1d",
     "conv2d",
+    "cosine_similarity",
     "crf_log_partition",
     "crf_nll",
     "crf_path_score",
-    "cosine_similarity",
     "cross_entropy",
     "dropout",
     "elu",
@@ -94,6 +95,7 @@ __all__ = [
     "nll_loss",
     "relu",
     "rms_norm",
+    "sampled_cross_entropy",
     "scaled_dot_product_attention",
     "selu",
     "sigmoid",

@@ -4,12 +4,19 @@ With E the embedding matrix and w₁ … wₙ the previous words, the lecture ha
 
     e = (E w₁, …, E wₙ)      h = f(W e + b)      z = U h      ŷ = softmax(z)
 
-Two things are added, each of which can be switched off.  The *history* is one more input beside the
-n embeddings: the sum of those of the last ``history`` words in which older words weigh less, Σₖ dᵏ E w₋ₖ,
-scaled by √(Σₖ d²ᵏ) to about the length of one.  A feed-forward network can afford a longer memory than an
-n-gram model, as it need not see a history again to know it.  And the output is *tied*: U = E V, so each
-word has one vector for reading and for predicting (Press and Wolf, 2017), which saves most of the
-parameters.
+To this may be added, each by an option:
+
+- the *history*, one more input beside the n embeddings: the sum of those of the last ``history`` words in
+  which older words weigh less, Σₖ dᵏ E w₋ₖ, scaled by √(Σₖ d²ᵏ) to about the length of one.  A feed-forward
+  network can afford a longer memory than an n-gram model, as it need not see a history again to know it;
+- a *tied* output, U = E V: each word has one vector for reading and for predicting (Press and Wolf, 2017),
+  which saves most of the parameters;
+- *direct* connections from the embeddings to the scores, z = U h + D e (Bengio et al., 2003), tied
+  z = E (V h + D e);
+- further hidden *layers*, each added to what it reads: h ← h + f(W h + b).
+
+The scores are products of one vector of features for each context with one row of a table for each word,
+z = T x + b, so that a loss can look at the rows of some words alone.
 """
 
 from __future__ import annotations
@@ -19,7 +26,7 @@ import numpy as np
 from .. import nn
 from ..errors import ArgumentError
 from ..functions import ACTIVATIONS
-from ..graph import Node, constant, variable
+from ..graph import Node, Variable, constant, variable
 from ..ops import (
     astype,
     concat,
@@ -43,6 +50,9 @@ class FeedForwardLanguageModel(nn.Module):
     a text has not begun: it counts as no word, not as one more, so that a short text is read as well
     after training on a single long one.
 
+    :meth:`features` (batch, f), :attr:`table` (vocabulary, f) and ``word_bias`` (vocabulary,) are what the
+    scores are made of.
+
     >>> import chainrule as cr
     >>> model = FeedForwardLanguageModel(1000, context=3, width=8, hidden=16, history=20, seed=0)
     >>> model.memory, model(cr.placeholder((2, 20), "int32")).shape
@@ -58,7 +68,9 @@ class FeedForwardLanguageModel(nn.Module):
         hidden: int = 256,
         history: int = 0,
         decay: float = 0.95,
+        layers: int = 1,
         tied: bool = True,
+        direct: bool = False,
         dropout: float = 0.0,
         activation: str = "tanh",
         padding: int | None = None,
@@ -68,6 +80,8 @@ class FeedForwardLanguageModel(nn.Module):
             raise ArgumentError(
                 f"a context of {context} words and a history of {history}", mend="give at least 1 and 0"
             )
+        if layers < 1:
+            raise ArgumentError(f"{layers} hidden layers", mend="give at least 1")
         if activation not in ACTIVATIONS:
             raise ArgumentError(
                 f"there is no activation {activation!r}", mend=f"choose one of: {', '.join(ACTIVATIONS)}"
@@ -78,17 +92,45 @@ class FeedForwardLanguageModel(nn.Module):
         self.embedding = nn.Embedding(vocabulary, width, seed=seeds)
         self.dropout = nn.Dropout(dropout)
         self.hidden_dropout = nn.Dropout(dropout)
-        self.hidden = nn.Linear((context + bool(history)) * width, hidden, seed=seeds)
-        # Tied, the hidden layer is led back to the width of an embedding, and the embeddings score it.
-        self.output = nn.Linear(hidden, width if tied else vocabulary, bias=not tied, seed=seeds)
-        self.word_bias = variable(np.zeros(vocabulary, np.float32)) if tied else None
+        inputs = (context + bool(history)) * width
+        self.hidden = nn.Linear(inputs, hidden, seed=seeds)
+        self.deeper = [nn.Linear(hidden, hidden, seed=seeds) for _ in range(layers - 1)]
+        # Tied, what is found is led back to the width of an embedding, and the embeddings score it.
+        self.output = nn.Linear(hidden, width, bias=False, seed=seeds) if tied else None
+        self.direct = nn.Linear(inputs, width, bias=False, seed=seeds) if tied and direct else None
+        self.tied, self.reads_directly = tied, direct
+        if not tied:
+            self.scoring = variable(
+                nn.initialisers.xavier_uniform()(seeds.key(), (vocabulary, hidden + direct * inputs))
+            )
+        self.word_bias = variable(np.zeros(vocabulary, np.float32))
 
     @property
     def memory(self) -> int:
         """How many words back the model looks."""
         return max(self.context, self.history)
 
+    @property
+    def table(self) -> Variable:
+        """The row by which each word is scored."""
+        return self.embedding.weight if self.tied else self.scoring
+
     def forward(self, words: Node, mode: nn.Mode = nn.EVALUATE) -> Node:
+        return self.features(words, mode) @ matrix_transpose(self.table) + self.word_bias
+
+    def features(self, words: Node, mode: nn.Mode = nn.EVALUATE) -> Node:
+        """What the rows of the table are multiplied with, (batch, f)."""
+        e = self.dropout(self._read(words), mode=mode)
+        h = self.hidden_dropout(self.activation(self.hidden(e)), mode=mode)
+        for layer in self.deeper:
+            h = h + self.hidden_dropout(self.activation(layer(h)), mode=mode)
+        if self.output is None:
+            return concat([h, e], axis=1) if self.reads_directly else h
+        found: Node = self.output(h)
+        return found if self.direct is None else found + self.direct(e)
+
+    def _read(self, words: Node) -> Node:
+        """The embeddings of the last words, and of the history, one after the other."""
         batch, memory = words.shape
         if memory < self.memory:
             raise ArgumentError(f"the model looks {self.memory} words back and was given {memory}")
@@ -97,12 +139,7 @@ class FeedForwardLanguageModel(nn.Module):
         if self.history:
             older = slice_axis(words, 1, memory - self.history, memory)
             parts.append(sum_(self.embedding(older) * self._shares(older), axis=1))
-        e = self.dropout(concat(parts, axis=1), mode=mode)
-        h = self.hidden_dropout(self.activation(self.hidden(e)), mode=mode)
-        z: Node = self.output(h)
-        if self.word_bias is None:
-            return z
-        return z @ matrix_transpose(self.embedding.weight) + self.word_bias
+        return concat(parts, axis=1)
 
     def _present(self, words: Node) -> Node:
         """1 for a word and 0 where the text had not begun, shape (batch, words, 1)."""

@@ -9,17 +9,18 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .. import nn
 from ..data import ContextBatches, Vocabulary, WordVectors, context_windows
 from ..errors import ConfigurationError
-from ..functions import ACTIVATIONS, cross_entropy
-from ..graph import Node, placeholder
+from ..functions import ACTIVATIONS, cross_entropy, sampled_cross_entropy
+from ..graph import Node, constant, placeholder
 from ..models.language_model import FeedForwardLanguageModel
 from ..models.ngram import KneserNey
+from ..models.word2vec import NegativeSampler
 from ..ops import astype
-from ..train import PerExample, Reporter, RunFolder, fit, perplexity
+from ..train import Loss, PerExample, Reporter, RunFolder, fit, perplexity
 from ..train.configuration import (
     Count,
     OptimizerOptions,
@@ -66,10 +67,23 @@ class ModelOptions(Options):
     width: Count = 100
     """Numbers in an embedding."""
     hidden: Count = 256
+    layers: Count = 1
+    """Hidden layers; each behind the first is added to what it reads."""
     activation: str = "tanh"
     dropout: Rate = 0.3
     tied: bool = True
     """Whether a word's embedding also scores it."""
+    direct: bool = False
+    """Whether embeddings reach the scores past the hidden layers as well."""
+
+
+class SoftmaxOptions(Options):
+    """What a training step scores; evaluation scores all words."""
+
+    negatives: Whole = 0
+    """So many words drawn at random for each batch, beside the right ones; 0 for all words."""
+    power: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    """They are drawn by their counts to this power: 1 as they occur, 0 all alike."""
 
 
 class LanguageModelConfig(Options):
@@ -77,6 +91,7 @@ class LanguageModelConfig(Options):
 
     data: TextOptions = msgspec.field(default_factory=TextOptions)
     model: ModelOptions = msgspec.field(default_factory=ModelOptions)
+    softmax: SoftmaxOptions = msgspec.field(default_factory=SoftmaxOptions)
     optimizer: OptimizerOptions = msgspec.field(
         default_factory=lambda: OptimizerOptions(rule="adam", learning_rate=0.003, schedule="linear")
     )
@@ -121,6 +136,25 @@ class LanguageModel:
     def loss(self, words: Node, following: Node, mode: nn.Mode = nn.EVALUATE) -> Node:
         """Mean negative log-likelihood of the next words, in nats."""
         return cross_entropy(self.model(words, mode=mode), astype(following, "int64"))
+
+    def sampled_loss(self, counts: ArrayLike) -> Loss:
+        """An estimate of :meth:`loss` from a few words, drawn anew for each batch by their ``counts``."""
+        options = self.config.softmax
+        sampler = NegativeSampler(counts, options.power)
+        with np.errstate(divide="ignore"):  # words that training does not have are no targets either
+            log_q = constant(np.log(sampler.probabilities).astype(np.float32))
+
+        def loss(words: Node, following: Node, mode: nn.Mode) -> Node:
+            return sampled_cross_entropy(
+                self.model.features(words, mode),
+                self.model.table,
+                astype(following, "int64"),
+                sampler(mode.key_here(), options.negatives),
+                log_q,
+                bias=self.model.word_bias,
+            )
+
+        return loss
 
     def log_probabilities(self, documents: Sequence[Ids]) -> Floats:
         """log p of every token of the documents, in order."""
@@ -315,9 +349,12 @@ class LanguageModeling:
             loss = -float(np.mean(system.log_probabilities(held_out), dtype=np.float64))
             return {"loss": loss, "perplexity": perplexity(loss)}
 
+        loss: Loss = system.loss
+        if config.softmax.negatives:
+            loss = system.sampled_loss(np.bincount(np.concatenate(train), minlength=len(system.vocabulary)))
         fit(
             system.model,
-            system.loss,
+            loss,
             batches,
             optimizer,
             settings=make_settings(options),
