@@ -171,6 +171,20 @@ def test_an_epoch_can_be_taken_up_in_the_middle() -> None:
     assert nets[0].state_dict()["out.weight"].tolist() == nets[1].state_dict()["out.weight"].tolist()
 
 
+def test_an_epoch_whose_arrays_are_its_own_can_be_taken_up_in_the_middle() -> None:
+    def run(*spans: tuple[int, int, int]) -> list[Any]:
+        net = Net()
+        data = CASES["redrawn pairs"][0]()
+        loop = EpochLoop(TrainingStep(of_pairs(net), cr.optim.SGD(net.parameters(), 0.1)), data)
+        for epoch, batch, steps in spans:
+            loop.begin(epoch, batch)
+            loop.run(steps)
+        return [array.tolist() for array in net.state_dict().values()]
+
+    assert run((3, 0, 4)) == run((3, 0, 1), (3, 1, 3))
+    assert run((3, 0, 4)) != run((2, 0, 4))
+
+
 def test_data_that_makes_its_batches_otherwise_is_asked_for_them() -> None:
     class Noisy(Batches):
         def epoch(self, epoch: int, start: int = 0) -> Iterator[Any]:

@@ -5,7 +5,7 @@ Start reading at ``step.py``, then ``loop.py``.
 """
 
 from .early_stopping import EarlyStopping
-from .epochs import EpochLoop, Gathered
+from .epochs import EpochLoop, Gathered, Redrawn
 from .loop import Epochs, Result, Settings, Training, Validate, fit
 from .metrics import ClassScores, accuracy, confusion_matrix, perplexity
 from .progress import Bar, Plain, Reporter, Silent, default_reporter, describe
@@ -24,6 +24,7 @@ __all__ = [
     "Gathered",
     "Loss",
     "PerExample",
+    "Redrawn",
     "Plain",
     "Reporter",
     "Result",
