@@ -114,6 +114,21 @@ def test_an_engine_takes_over_from_another_without_a_copy() -> None:
     assert v.array.tolist() == [3.0] * 5
 
 
+def test_leases_of_one_holder_know_what_the_others_wrote() -> None:
+    v, holder = filled(1), object()
+    first, second = lease([v], holder=holder), lease([v], holder=holder)
+    stranger = lease([v])
+    for borrowed, told in [
+        (first, [0]), (second, [0]), (first, []), (second, []), (stranger, [0]), (first, [0]), (second, []),
+    ]:  # fmt: skip
+        with borrowed as renewed:
+            assert renewed == told
+    assert v.array.tolist() == [1.0] * 5
+    for borrowed in (second, first):  # somebody has seen it, so each has another array than before
+        with borrowed as renewed:
+            assert renewed == [0]
+
+
 def test_what_was_put_off_is_settled_before_anyone_sees_it() -> None:
     v, w = filled(1), filled(1)
     pending = {0: 0, 1: 0}

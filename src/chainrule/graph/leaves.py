@@ -75,7 +75,9 @@ class Variable(Node):
             super().__setattr__(name, value)
 
 
-def lease(variables: Sequence[Variable], settle: Callable[[int], None] | None = None) -> Lease:
+def lease(
+    variables: Sequence[Variable], settle: Callable[[int], None] | None = None, holder: object = None
+) -> Lease:
     """The right to write to these variables' arrays in place: for engines.
 
     >>> import chainrule as cr
@@ -86,7 +88,7 @@ def lease(variables: Sequence[Variable], settle: Callable[[int], None] | None = 
     >>> renewed, seen, w.array
     ([0], array([1., 2.], dtype=float32), array([2., 3.], dtype=float32))
     """
-    return Lease([variable._holding for variable in variables], settle)
+    return Lease([variable._holding for variable in variables], settle, holder)
 
 
 class Placeholder(Node):

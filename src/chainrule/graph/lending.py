@@ -23,10 +23,12 @@ from .memory import aligned_copy
 class Holding:
     """What a variable holds: an array, whether anyone may have kept it, and who writes to it."""
 
-    __slots__ = ("array", "exposed", "grad", "lease", "writable")
+    __slots__ = ("array", "exposed", "grad", "lease", "writable", "writer")
 
     def __init__(self, array: NDArray[Any]) -> None:
         self.lease: Lease | None = None
+        self.writer: object = None
+        """Who was last given the array to write to: the holder of a lease."""
         self.grad: NDArray[Any] | None = None
         self._own(array)
 
@@ -74,7 +76,7 @@ class Holding:
         """The array for ``lease`` to write to, aligned; a copy where somebody may have kept the old one."""
         while (other := self.lease) is not None and other is not lease:
             other.recall(self, seen=False)
-        self.lease = lease
+        self.lease, self.writer = lease, lease.holder
         if self.exposed or self.writable is None:
             self._own(aligned_copy(self.array))
         assert self.writable is not None
@@ -90,16 +92,23 @@ class Lease:
     """The right to write to the arrays of some variables in place, until somebody looks at one.
 
     Inside ``with lease as renewed:`` the holder writes to ``lease.arrays``; ``renewed`` lists the numbers
-    of those that may be other arrays than last time, or hold other values: they were looked at, assigned,
-    or lent to another.
+    of those that are other arrays than last time, or were lent to another meanwhile.
     Whoever looks meanwhile from another thread waits for the end.  ``settle``, if given, is called with a
     variable's number before anyone sees its array: what was put off is to be made up for in place.
+    Leases with one ``holder``, if given, are no others to each other: it knows what is done under them all.
     """
 
-    def __init__(self, holdings: Sequence[Holding], settle: Callable[[int], None] | None = None) -> None:
+    def __init__(
+        self,
+        holdings: Sequence[Holding],
+        settle: Callable[[int], None] | None = None,
+        holder: object = None,
+    ) -> None:
         self._holdings = list(holdings)
         self._numbers = {id(holding): number for number, holding in enumerate(self._holdings)}
         self._settle = settle
+        self.holder = self if holder is None else holder
+        self._renewed: set[int] = set()
         self._lock = RLock()
         self._waiting = 0
         self._running: int | None = None
@@ -138,10 +147,16 @@ class Lease:
         self._lock.release()
 
     def _renew(self) -> list[int]:
-        renewed = sorted(self._recalled)
-        for number in renewed:
-            self.arrays[number] = self._holdings[number].lend(self)
-        self._recalled.clear()  # only now: who has no memory for one of them is to be told of all again
+        for number in sorted(self._recalled):
+            holding = self._holdings[number]
+            changed = holding.writer is not self.holder
+            array = holding.lend(self)
+            if changed or array is not self.arrays[number]:
+                self._renewed.add(number)  # kept, should there be no memory for one of the others
+            self.arrays[number] = array
+            self._recalled.discard(number)
+        renewed = sorted(self._renewed)
+        self._renewed.clear()
         return renewed
 
     def between_runs(self) -> _Turn:

@@ -121,3 +121,40 @@ def test_ctrl_c_leaves_whole_steps(optimizer: str) -> None:
     program(again).run_steps(steps)
     for a, b in zip(stopped.see(), again.see(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_to_undo_a_step_others_run_again_and_write_to_nothing_that_was_given_away() -> None:
+    x, count = cr.placeholder((), name="x"), cr.variable(np.zeros(3, np.float32), name="count")
+    first, second = [
+        Program([x], [count + x], {count: count + by + 0 * x}, finite=True) for by in (1, 10)
+    ]  # fmt: skip
+    given = [first(0.0)[0], second(0.0)[0], first(0.0)[0], second(0.0)[0]]
+    for result in given:
+        result += 0.5  # they are the caller's
+    with pytest.raises(NonFiniteError):
+        first(np.inf)
+    assert [result[0] for result in given] == [0.5, 1.5, 11.5, 12.5]
+    assert second(0.0)[0].tolist() == [22] * 3
+    assert count.value.tolist() == [32] * 3
+
+
+def test_two_threads_train_the_same_variables_by_two_programs() -> None:
+    """Some of whose steps are refused, and undone, while the other waits for its turn."""
+    x, count = cr.placeholder((), name="x"), cr.variable(np.zeros(500, np.float64), name="count")
+    programs = [Program([x], [x], {count: count + by + 0 * x}, finite=True) for by in (1, 1000)]
+    refused = []
+
+    def train(program: Program) -> None:
+        for number in range(60):
+            try:
+                program(np.inf if number % 5 == 4 else 0.0)
+            except NonFiniteError:
+                refused.append(number)
+
+    threads = [threading.Thread(target=train, args=(program,)) for program in programs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(refused) == 24
+    assert set(count.value.tolist()) == {48_048.0}

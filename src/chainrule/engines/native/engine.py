@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 
 import numpy as np
@@ -15,7 +15,7 @@ from ...simplify import simplify
 from ..stepper import Stepper, check_updates
 from .assembly import Assembly
 from .explain import explain
-from .log import Log
+from .log import Entry, log_of
 from .team import available_threads
 
 
@@ -47,6 +47,7 @@ class Native:
         check_updates(updates or {})
         self._finite = finite
         self._outputs = [(node.shape, node.dtype) for node in outputs]
+        self._results: list[Array] = []
         count = threads or available_threads()
         with _no_collection():
             simple = simplify(outputs, updates, catch_up=True)
@@ -56,8 +57,9 @@ class Native:
         self.journal = simple.journal
         self.machine = self.assembly.machine
         self._variables = list(simple.updates)
-        self._lease = lease(self._variables, settle=self._settle if simple.flush else None)
-        self._log = Log() if finite or self.assembly.lowered.calls else None
+        self._log = log_of(self._variables) if finite or self.assembly.lowered.calls else None
+        settle = self._settle if simple.flush else None
+        self._lease = lease(self._variables, settle, holder=self._log)
         self._late, self._waits = frozenset(simple.flush), False
         updated = set(self._variables)
         self._inputs = [
@@ -73,7 +75,7 @@ class Native:
 
     def run(self, environment: Environment) -> list[Array]:
         """One pass: the outputs' values; then every update is made, or none if an error is raised."""
-        with self.machine.lock:
+        with self._alone(), self.machine.lock:
             return self._advance(environment, 1, steady=False)
 
     def run_steps(self, environment: Environment, steps: int) -> None:
@@ -81,13 +83,17 @@ class Native:
 
         An error leaves all as it was before the pass that it is of; Ctrl-C stops between two passes.
         """
-        with self.machine.lock:
+        with self._alone(), self.machine.lock:
             self._advance(environment, steps, steady=True)
+
+    def _alone(self) -> AbstractContextManager[object]:
+        """While no other program runs that shares the log: to undo a step, each may have to run again."""
+        return nullcontext() if self._log is None else self._log.lock
 
     def _advance(self, environment: Environment, steps: int, *, steady: bool) -> list[Array]:
         """Run ``steps`` passes; the outputs of the last one."""
         inputs = [np.ascontiguousarray(leaf_value(leaf, environment)) for leaf in self._inputs]
-        outputs = [np.empty(shape, dtype) for shape, dtype in self._outputs]
+        outputs = self._results = self._new_results()
         self._point_inputs(inputs)
         self.assembly.point_outputs(outputs)
         while steps:
@@ -124,7 +130,7 @@ class Native:
     def _try(self, inputs: list[Array], steps: int, steady: bool) -> int:
         """Run ``steps``; how many were run before one was refused, which has left no trace."""
         if self._log is not None:
-            self._log.begin(self._lease.arrays, inputs, steps, steady=steady)
+            self._log.begin(self._lease.arrays, inputs, steps, steady=steady, runner=self)
         try:
             done = self.machine.run(steps)
         except BaseException:  # it may have come from the middle of a step, by a Python function
@@ -140,13 +146,22 @@ class Native:
         if self._log is None:  # nothing is written before everything has been checked
             return
         for entry in self._log.undo(self._lease.arrays, completed):
-            self._point_inputs(entry.inputs)
-            if self.machine.run(entry.steps) < entry.steps:
-                raise EngineError(
-                    "a step that was run before is refused when it is run again",
-                    mend="a Python function within the program must give the same result at every call",
-                )
+            entry.runner._again(entry)
         self._point_inputs(inputs)
+        self.assembly.point_outputs(self._results)
+
+    def _again(self, entry: Entry) -> None:
+        """Run some steps of the past once more; what they gave out then is not ours to write to any more."""
+        self._point_inputs(entry.inputs)
+        self.assembly.point_outputs(self._new_results())
+        if self.machine.run(entry.steps) < entry.steps:
+            raise EngineError(
+                "a step that was run before is refused when it is run again",
+                mend="a Python function within the program must give the same result at every call",
+            )
+
+    def _new_results(self) -> list[Array]:
+        return [np.empty(shape, dtype) for shape, dtype in self._outputs]
 
     def _refused(self, environment: Environment, outputs: list[Array]) -> None:
         """A step was refused and nothing has changed: the stepper says why, and where."""

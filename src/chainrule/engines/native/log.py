@@ -7,12 +7,17 @@ more, which gives the same bits.  So a step pays next to nothing for the one tha
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from threading import RLock
 from time import perf_counter
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ...graph import Variable
 
 Array = NDArray[Any]
 
@@ -25,10 +30,15 @@ class Entry(NamedTuple):
 
     inputs: list[Array]
     steps: int
+    runner: Any = None
+    """Which program it was, of those that share a log."""
 
 
 class Log:
-    """The arrays of a program as they once were, and the steps since then.
+    """The arrays of some programs as they once were, and the steps since then.
+
+    Programs that update the same variables, such as those of one training step for batches of several
+    shapes, share a log (:func:`log_of`) and hold its ``lock`` while they run.
 
     Before each run :meth:`begin` is told of it.  :meth:`undo` puts the copies back and says what to run
     again, to stand after a given number of the last run's steps.
@@ -39,12 +49,13 @@ class Log:
     ...     log.begin([counts], [np.array(weight)], 2)
     ...     counts += 2 * weight
     >>> again = log.undo([counts], 1)  # after the first of the last two steps
-    >>> counts, again
-    (array([0., 0., 0.]), [Entry(inputs=[array(1.)], steps=2), Entry(inputs=[array(10.)], steps=1)])
+    >>> counts, [(entry.inputs, entry.steps) for entry in again]
+    (array([0., 0., 0.]), [([array(1.)], 2), ([array(10.)], 1)])
     """
 
     def __init__(self, seconds: float = SECONDS) -> None:
         self._seconds = seconds
+        self.lock = RLock()
         self._copies: list[Array] = []
         self._taken = -np.inf
         self._entries: list[Entry] = []
@@ -55,9 +66,15 @@ class Log:
         self._entries, self._taken = [], -np.inf
 
     def begin(
-        self, arrays: Sequence[Array], inputs: Sequence[Array], steps: int, *, steady: bool = False
+        self,
+        arrays: Sequence[Array],
+        inputs: Sequence[Array],
+        steps: int,
+        *,
+        steady: bool = False,
+        runner: Any = None,
     ) -> None:
-        """``steps`` are to be run, from ``arrays`` as they are now, on ``inputs``.
+        """``steps`` are to be run by ``runner``, from ``arrays`` as they are now, on ``inputs``.
 
         The inputs are copied, as their owner may write to them, unless they are read-only, or ``steady``:
         promised to stay as they are.
@@ -71,12 +88,14 @@ class Log:
         if size > self._limit:  # to copy the arrays anew before the next run is the cheaper way
             self._taken = -np.inf
         self._last = steps
-        if steady and self._entries and _same(self._entries[-1].inputs, inputs):
-            self._entries[-1] = Entry(self._entries[-1].inputs, self._entries[-1].steps + steps)
-            return
+        if steady and self._entries:
+            last = self._entries[-1]
+            if last.runner is runner and _same(last.inputs, inputs):
+                self._entries[-1] = last._replace(steps=last.steps + steps)
+                return
         copies = size <= self._limit
         kept = [a.copy() if copies and copied else a for a, copied in zip(inputs, owned, strict=True)]
-        self._entries.append(Entry(kept, steps))
+        self._entries.append(Entry(kept, steps, runner))
         self._bytes += size
 
     def _copy(self, arrays: Sequence[Array]) -> None:
@@ -92,9 +111,27 @@ class Log:
             np.copyto(array, copy)
         *before, last = self._entries
         self.clear()
-        again = Entry(last.inputs, last.steps - self._last + completed)
+        again = last._replace(steps=last.steps - self._last + completed)
         return [*before, again] if again.steps else before
 
 
 def _same(before: Sequence[Array], now: Sequence[Array]) -> bool:
     return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))
+
+
+_logs: WeakValueDictionary[tuple[Variable, ...], Log] = WeakValueDictionary()
+
+
+def log_of(variables: Sequence[Variable]) -> Log:
+    """The one log of all programs that update just these variables."""
+    return _logs.setdefault(tuple(variables), Log())
+
+
+def _after_fork() -> None:
+    """In the child of a fork, whose other threads stayed behind with what they had locked."""
+    for log in list(_logs.values()):
+        log.lock = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
