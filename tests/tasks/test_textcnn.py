@@ -163,8 +163,9 @@ def test_every_kind_of_network_learns_it(tmp_path: Path, questions: Path, settin
     report = train(tmp_path / "run", questions, *settings)
     assert report.scores["test_accuracy"] >= 10 / 12
     system = TASK.load(RunFolder(tmp_path / "run"))
-    again = system.evaluate(None).scores
-    assert again["test_loss"] == report.scores["test_loss"]
+    assert system.evaluate(None).scores["test_loss"] == report.scores["test_loss"]
+    assert system.evaluate(str(questions)).scores["test_loss"] == report.scores["test_loss"]
+    assert [len(answer["classes"]) for answer in system.predict(["", "zebra"])] == [2, 2]
     if system.config.model.max_norm:
         norms = np.sqrt(np.sum(system.model.output.weight.value**2, axis=0))
         assert (norms <= system.config.model.max_norm * (1 + 1e-6)).all()
@@ -202,6 +203,7 @@ def test_folds_are_disjoint_and_their_mean_is_reported(tmp_path: Path, polarity:
     assert report.scores["deviation_among_folds"] == pytest.approx(np.std(accuracies, ddof=1))
     system = TASK.load(RunFolder(tmp_path / "run"))
     assert timeless(system.evaluate(None).scores) == timeless(report.scores)
+    assert system.evaluate(str(polarity)).title.startswith("60 texts of ")
     assert sum(system.about.counts) == 42  # what is left behind learned from all folds
     config = resolve(TASK.Config, settings=["data.folds=3"]).data
     texts = Texts(resolve(TASK.Config, settings=["data.folds=3", f"data.source={polarity}"]).data)

@@ -273,7 +273,8 @@ class TextClassifier:
         if data is not None:
             options = msgspec.structs.replace(options, source=recorded_source(data), folds=0)
         texts = Texts(options)
-        own = data is None or options.source == self.config.data.source
+        # After a cross-validation everything was learned from: nothing of the source was set apart.
+        own = not self.folds and options.source == self.config.data.source
         test = texts.split(self.config.training.seed).test if own else texts.test or texts.train
         assert test is not None  # there are no folds
         return self.report(f"{len(test):,} texts of {texts.name}", test)
