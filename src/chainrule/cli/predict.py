@@ -49,7 +49,7 @@ def predict(run: str, lines: tuple[str, ...], path: str | None, as_json: bool) -
     if as_json:
         emit_json({"task": name, "run": str(folder.path), "predictions": answers})
         return
-    header = tuple(dict.fromkeys(key for answer in answers for key in answer))
+    header = tuple(dict.fromkeys(key for answer in answers for key in answer if not _for_json(answer[key])))
     rows = tuple(tuple(_text(answer.get(key)) for key in header) for answer in answers)
     if sys.stdout.isatty():
         print_table(Table("", header, rows))
@@ -65,6 +65,11 @@ def _read(path: str | None) -> list[str]:
         raise click.UsageError("there is no input\n  mend:  give lines, --file FILE, or a pipe")
     # Not as the locale would have it: the same bytes mean the same as in a file.
     return lines_of(decode(sys.stdin.buffer.read(), path="the standard input"))
+
+
+def _for_json(value: Any) -> bool:
+    """Whether a value is of parts with names: too much for a cell, and --json has it."""
+    return isinstance(value, list) and (not value or isinstance(value[0], dict))
 
 
 def _text(value: Any) -> Any:

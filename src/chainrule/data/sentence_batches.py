@@ -43,7 +43,7 @@ class SentenceBatches:
         size: int,
         *,
         tags: ArrayLike,
-        buckets: int = 8,
+        buckets: int = 5,
         longest: int = 100,
         seed: int = 0,
         shuffle: bool = True,

@@ -7,6 +7,7 @@ Start reading at ``task.py``, then ``language_model.py``.
 from ..errors import ConfigurationError
 from .digits import Digits
 from .language_model import LanguageModeling
+from .ner import EntityRecognition
 from .pos import PosTagging
 from .task import Explains, Map, Report, Say, System, Table, Task
 from .textcnn import TextClassification
@@ -14,7 +15,14 @@ from .word2vec import WordVectorLearning
 
 TASKS: dict[str, Task] = {
     task.name: task
-    for task in (LanguageModeling(), Digits(), PosTagging(), TextClassification(), WordVectorLearning())
+    for task in (
+        LanguageModeling(),
+        Digits(),
+        PosTagging(),
+        EntityRecognition(),
+        TextClassification(),
+        WordVectorLearning(),
+    )
 }
 
 
@@ -31,6 +39,7 @@ def task_named(name: str) -> Task:
 __all__ = [
     "TASKS",
     "Digits",
+    "EntityRecognition",
     "Explains",
     "LanguageModeling",
     "Map",

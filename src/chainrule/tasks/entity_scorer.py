@@ -1,0 +1,255 @@
+"""From scores of words to spans: what each form of the model learns from, and the search among tags.
+
+======== ================================================ ==============================================
+form     loss                                             an example is
+======== ================================================ ==============================================
+logistic yes or no for each class                         a window
+softmax  cross-entropy of the tags                        a window
+margin   true windows above corrupted ones                a window of an entity's word, and a false one
+crf      likelihood of the whole sequence of tags         a sentence
+======== ================================================ ==============================================
+
+All of them end in a score for every tag of every word, and in the same search (Viterbi) among the sequences
+that the tag scheme allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data import (
+    OUTSIDE,
+    Channels,
+    CorruptedWindows,
+    Encoded,
+    SentenceBatches,
+    Sentences,
+    TagScheme,
+    Vocabulary,
+    WindowBatches,
+    allowed_transitions,
+    convert,
+    faults,
+)
+from ..data.word_vectors import WordVectors
+from ..errors import DataError
+from ..graph import Node
+from ..models import ChainTagger, YesNoTagger, viterbi
+from ..nn import Mode
+from ..ops import astype
+from ..train import Epochs, SpanScores
+from ..train.configuration import Count, OptimizerOptions, Positive, TrainingOptions
+from .tagged_data import TaggedDataOptions
+from .tagging import Ids, Scorer, Scores, TaggerOptions, TaggingConfig, fit_channels, network
+
+Tags = list[list[str]]
+
+_COARSE = np.arange(-3, 3.1, 0.5)
+_FINE = np.array([-0.25, 0.25])
+
+
+class EntityDataOptions(TaggedDataOptions):
+    """How sentences with spans are read."""
+
+    scheme: Literal["auto", "IOB1", "IOB2", "BIOES", "BILOU"] = "auto"
+    """How tags mark spans; auto is the scheme that the training tags follow."""
+    malformed: Literal["repair", "keep", "refuse"] = "repair"
+    """What is done about tags that may not stand where they do; evaluations read them as repaired ones."""
+
+
+class EntityTaggerOptions(TaggerOptions):
+    """The network, and what it learns."""
+
+    form: Literal["logistic", "softmax", "margin", "crf"] = "crf"
+    """A yes/no classifier for each class; a softmax over tags; true windows against corrupted ones; or a
+    score for whole sentences with learned transitions."""
+    scheme: TagScheme = "BIOES"
+    """The tags that are learned, whatever those of the data are."""
+    margin: Positive = 1.0
+    """By how much a true window shall score more than a corrupted one."""
+    corrupted: Literal["word", "window"] = "window"
+    """A corrupted window has another word in its middle, or is another window."""
+    pairs: Count = 8
+    """Corrupted windows for each true one, in an epoch."""
+    tune_outside: bool = True
+    """Whether the score of no entity is shifted by what is best on the validation sentences."""
+
+
+class EntityConfig(TaggingConfig):
+    """What a run of ``ner`` depends on."""
+
+    data: EntityDataOptions = msgspec.field(default_factory=EntityDataOptions)
+    model: EntityTaggerOptions = msgspec.field(default_factory=EntityTaggerOptions)
+    optimizer: OptimizerOptions = msgspec.field(
+        default_factory=lambda: OptimizerOptions(rule="adam", learning_rate=0.002, schedule="linear")
+    )
+    training: TrainingOptions = msgspec.field(
+        default_factory=lambda: TrainingOptions(epochs=8, batch=128, patience=0)
+    )
+
+
+@dataclass
+class Decoder:
+    """The best of the allowed sequences of tags, by the words' scores and the transitions'.
+
+    ``learned`` are transitions (K, K), start and end (K,); none are zeros.  ``outside`` is added to the
+    score of the tag O, the first one: raised, fewer spans are found.
+    """
+
+    tags: Vocabulary
+    scheme: TagScheme
+    learned: tuple[NDArray[Any], ...] | None = None
+    outside: float = 0.0
+
+    def __call__(self, scores: Scores, lengths: Sequence[int]) -> Tags:
+        """The tags of sentences of so many words; ``scores`` (words, K) lie end to end."""
+        between, start, end = self._transitions
+        shifted = scores.astype(np.float64)
+        shifted[:, 0] += self.outside
+        found = iter(self.tags.decode(viterbi(shifted, lengths, between, start, end)))
+        return [[next(found) for _ in range(length)] for length in lengths]
+
+    @property
+    def _transitions(self) -> tuple[NDArray[np.float64], ...]:
+        allowed = allowed_transitions(self.tags.tokens, self.scheme)
+        masks = [allowed.between, allowed.start, allowed.end]
+        learned = self.learned or tuple(np.zeros(mask.shape) for mask in masks)
+        return tuple(np.where(mask, own, -np.inf) for mask, own in zip(masks, learned, strict=True))
+
+    def tune(self, scores: Scores, gold: Tags) -> float:
+        """Shift the score of O by what gives these sentences the best F1, which is returned."""
+        lengths = [len(tags) for tags in gold]
+        seen: dict[float, float] = {}
+
+        def f1(shift: float) -> float:
+            if shift not in seen:
+                self.outside = shift
+                seen[shift] = SpanScores.of(self(scores, lengths), gold, self.scheme).f1
+            return seen[shift]
+
+        # Of equals the smallest shift.
+        def best(shifts: Sequence[float]) -> float:
+            return max(shifts, key=lambda shift: (f1(shift), -abs(shift)))
+
+        about = best(_COARSE.tolist())
+        self.outside = best([about, *(about + _FINE).tolist()])
+        return seen[self.outside]
+
+
+@dataclass
+class EntityScorer(Scorer):
+    """Scores of tags, and the sequences of tags that they make."""
+
+    options: EntityTaggerOptions = field(default_factory=EntityTaggerOptions)
+    outside: float = 0.0
+
+    @classmethod
+    def untrained(
+        cls,
+        config: TaggingConfig,
+        channels: Channels,
+        tags: Vocabulary,
+        vectors: WordVectors | None = None,
+    ) -> EntityScorer:
+        """As it starts out; the first of ``tags`` is O."""
+        assert isinstance(config, EntityConfig)
+        options = config.model
+        yes_no = options.form in ("logistic", "margin")
+        below = network(config, channels, len(tags) - yes_no, vectors)
+        wrapped: Any = (
+            YesNoTagger(below) if yes_no else ChainTagger(below) if options.form == "crf" else below
+        )
+        return cls(channels, tags, wrapped, options.radius, config.training.engine, options)
+
+    @property
+    def decoder(self) -> Decoder:
+        """The search, with what has been learned about transitions."""
+        chain = self.model if isinstance(self.model, ChainTagger) else None
+        learned = chain and tuple(v.value for v in (chain.between, chain.start, chain.end))
+        return Decoder(self.tags, self.options.scheme, learned or None, self.outside)
+
+    def tag(self, encoded: Encoded) -> Tags:
+        """The best allowed tags of each sentence, in the scheme that was learned."""
+        return self.decoder(self.scores(encoded), encoded.lengths.tolist())
+
+    def batches(self, encoded: Encoded, tags: Ids, size: int, seed: int) -> Epochs:
+        """What the form learns from, in batches of about ``size`` words."""
+        options = self.options
+        if options.form == "crf":
+            return SentenceBatches(encoded, self.radius, size, tags=tags, seed=seed)
+        if options.form == "margin":
+            return CorruptedWindows(
+                encoded,
+                self.radius,
+                size,
+                classes=tags,
+                kind=options.corrupted,
+                times=options.pairs,
+                seed=seed,
+            )
+        return WindowBatches(encoded, self.radius, size, tags=tags, seed=seed)
+
+    def loss(self, *batch: Node, mode: Mode) -> Node:
+        """The loss of a batch of :meth:`batches`."""
+        model: Any = self.model
+        if self.options.form == "crf":
+            *windows, tags, mask = batch
+            return model.loss(windows, tags, mask, mode)  # type: ignore[no-any-return]
+        *windows, tags = batch
+        if self.options.form == "margin":
+            return model.margin_loss(windows, astype(tags, "int64"), mode, self.options.margin)  # type: ignore[no-any-return]
+        if self.options.form == "logistic":
+            return model.logistic_loss(windows, tags, mode)  # type: ignore[no-any-return]
+        return super().loss(*batch, mode=mode)
+
+
+def begin(
+    config: EntityConfig, train: Sentences, tag: str, vectors: WordVectors | None = None
+) -> EntityScorer:
+    """A scorer that knows the words and tags of the training sentences, and nothing about them yet."""
+    channels = fit_channels(config, train, tag, vectors)
+    counted = Vocabulary.build(chain.from_iterable(train[tag]), padding=None, unknown=None)
+    found = [name for name in counted.tokens if name != OUTSIDE]
+    if not found:
+        raise DataError(
+            f"no word of the training sentences is in a span, by column {tag!r}",
+            path=train.path,
+            mend="name the column with the spans: --set data.tag=NAME",
+        )
+    return EntityScorer.untrained(
+        config, channels, Vocabulary([OUTSIDE, *found], padding=None, unknown=None), vectors
+    )
+
+
+def scheme_of(sentences: Sentences, column: str) -> TagScheme:
+    """The scheme with the fewest faults in a column of tags; of equals, the first of the list.
+
+    Raises ``DataError`` where no scheme has all of the tags.
+    """
+    found: dict[TagScheme, int] = {}
+    for scheme in ("IOB2", "BIOES", "IOB1", "BILOU"):
+        try:
+            found[scheme] = sum(len(faults(tags, scheme)) for tags in sentences[column])
+        except DataError:
+            continue
+    if not found:
+        some = next(tag for tags in sentences[column] for tag in tags if tag != OUTSIDE)
+        raise DataError(
+            f"the tags of column {column!r} mark no spans; one of them is {some!r}",
+            path=sentences.path,
+            mend="name the column with tags such as B-PER and O: --set data.tag=NAME",
+        )
+    return min(found, key=lambda scheme: found[scheme])
+
+
+def in_scheme(sentences: Sentences, column: str, source: TagScheme, target: TagScheme) -> Sentences:
+    """The sentences with a column's tags in another scheme."""
+    tags = [convert(own, source, target) for own in sentences[column]]
+    return Sentences({**sentences.columns, column: tags}, sentences.lines, sentences.path)

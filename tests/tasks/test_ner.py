@@ -1,0 +1,349 @@
+"""Spans: a small language learned by every form to the last span, what a run leaves behind, and odd data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chainrule.data import Vocabulary, spans_of
+from chainrule.errors import ConfigurationError, DataError, RunFolderError
+from chainrule.tasks import EntityRecognition
+from chainrule.tasks.entity_scorer import Decoder
+from chainrule.tasks.ner import EntityTagger
+from chainrule.tasks.tagged_data import sentences_of
+from chainrule.train import RunFolder, Silent
+from chainrule.train.configuration import resolve
+
+TASK = EntityRecognition()
+SMALL = (
+    "features.channels=['word', 'capitals']", "model.radius=1", "model.width=8", "model.hidden=[16]",
+    "model.dropout=0.0", "model.input_dropout=0.0", "training.epochs=12", "training.batch=24",
+    "optimizer.learning_rate=0.03", "linear_epochs=2",
+)  # fmt: skip
+FORMS = ("logistic", "softmax", "margin", "crf")
+
+NAMES = [["Ann"], ["Bob", "Lee"], ["Washington"], ["Van", "der", "Meer"]]
+PLACES = [["Oslo"], ["New", "York"], ["Washington"], ["Rio", "de", "Janeiro"]]
+
+
+def sentences(count: int, seed: int, place: tuple[str, ...] = ()) -> list[list[tuple[str, str]]]:
+    """``Ann saw Oslo .``: who sees is a person, what is seen a place; Washington is either."""
+    chance = np.random.default_rng(seed)
+
+    def one(phrases: list[list[str]], kind: str) -> list[tuple[str, str]]:
+        words = phrases[chance.integers(len(phrases))]
+        return [(word, f"{'I' if i else 'B'}-{kind}") for i, word in enumerate(words)]
+
+    places = [*PLACES, list(place)] if place else PLACES
+    return [[*one(NAMES, "person"), ("saw", "O"), *one(places, "place"), (".", "O")] for _ in range(count)]
+
+
+def columns(parts: list[list[tuple[str, str]]], newline: str = "\n") -> bytes:
+    lines = [f"{word}\t{tag}" for sentence in parts for word, tag in [*sentence, ("", "")]]
+    return newline.join(line.strip("\t") for line in [*lines, ""]).encode()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with Windows line ends and a byte-order mark, and a place in the test part never seen before."""
+    folder = tmp_path_factory.mktemp("spans")
+    (folder / "x.train.conll").write_bytes(b"\xef\xbb\xbf" + columns(sentences(40, 0), "\r\n"))
+    (folder / "x.dev.conll").write_bytes(columns(sentences(12, 1)))
+    (folder / "x.test.annotated").write_bytes(columns(sentences(20, 2, ("Los", "Altos"))))
+    return folder
+
+
+def train(folder: Path, data: Path | str, *settings: str, resume: bool = False, said=None):
+    return TASK.train(
+        resolve(TASK.Config, settings=[*SMALL, *settings]),
+        str(data),
+        RunFolder(folder),
+        resume=resume,
+        reporter=Silent(),
+        say=(lambda line: None) if said is None else said.append,
+    )
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, data: Path):
+    """A trained run of the chain: its folder, and the report."""
+    folder = tmp_path_factory.mktemp("runs") / "ner"
+    return folder, train(folder, data)
+
+
+@pytest.fixture(scope="module")
+def system(run) -> EntityTagger:
+    return TASK.load(RunFolder(run[0]))
+
+
+# -- what is learned -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_learns_the_training_sentences_to_the_last_span(tmp_path, data, form):
+    settings = ("training.epochs=20", "linear_epochs=0", f"model.form={form}")
+    report = train(tmp_path / "run", data, *settings)
+    system = TASK.load(RunFolder(tmp_path / "run"))
+    assert system.evaluate(str(data / "x.train.conll")).scores["f1"] == 1.0
+    again = system.evaluate(None)
+    assert again.scores == {k: v for k, v in report.scores.items() if k != "validation_f1"}
+    assert again.scores["dictionary_f1"] < 1.0  # Washington is two things
+    assert report.tables[0].rows[-1][0] == f"{form}, window of 3, 16 hidden units"
+
+
+def test_the_linear_chain_alone(tmp_path, data):
+    report = train(tmp_path / "run", data, "model.kind=linear", "training.epochs=30")
+    system = TASK.load(RunFolder(tmp_path / "run"))
+    assert system.evaluate(str(data / "x.train.conll")).scores["f1"] == 1.0
+    assert [row[0] for row in report.tables[0].rows][-1] == "crf, window of 3, linear"
+
+
+@pytest.mark.parametrize("corrupted", ["word", "window"])
+def test_corrupted_windows_of_either_kind(tmp_path, data, corrupted):
+    settings = ("model.form=margin", f"model.corrupted={corrupted}", "linear_epochs=0", "training.epochs=20")
+    train(tmp_path / "run", data, *settings)
+    found = TASK.load(RunFolder(tmp_path / "run")).evaluate(str(data / "x.train.conll"))
+    assert found.scores["f1"] > 0.9
+
+
+def test_scores_are_those_of_the_tags(run, system, data):
+    """Precision, recall and F1, of spans and of surface forms, counted by hand."""
+    test = sentences(20, 2, ("Los", "Altos"))
+    found, gold = set(), set()
+    predicted = system.tag(_sentences(test))
+    for index, (tags, sentence) in enumerate(zip(predicted, test, strict=True)):
+        assert {tag[0] for tag in tags} <= set("BIO")  # the scheme of the data, not that which is learned
+        found |= {(index, span) for span in spans_of(tags)}
+        gold |= {(index, span) for span in spans_of([tag for _, tag in sentence])}
+    scores = run[1].scores
+    right = len(found & gold)
+    assert scores["precision"] == pytest.approx(right / len(found))
+    assert scores["recall"] == pytest.approx(right / len(gold))
+    assert scores["f1"] == pytest.approx(2 * right / (len(found) + len(gold)))
+
+    def forms(spans):
+        return {(tuple(w for w, _ in test[i][s.start : s.end]), s.type) for i, s in spans}
+
+    both = forms(found) & forms(gold)
+    assert scores["surface_f1"] == pytest.approx(2 * len(both) / (len(forms(found)) + len(forms(gold))))
+
+
+def test_the_tables(run):
+    compared, course, types, outcomes, novelty = run[1].tables
+    assert [row[0] for row in compared.rows] == [
+        "most frequent tag", "most frequent tag of each word",
+        "spans of the training sentences, the longest first", "logistic regression",
+        "crf, window of 3, 16 hidden units",
+    ]  # fmt: skip
+    assert compared.rows[-1][3] == run[1].scores["f1"]
+    assert compared.rows[2][3] == run[1].scores["dictionary_f1"]
+    assert course.rows[0][0] == 40
+    assert [row[0] for row in types.rows] == ["person", "place", "all"]
+    test = sentences(20, 2, ("Los", "Altos"))
+    count = sum(tag[0] == "B" for sentence in test for _, tag in sentence)
+    assert sum(row[1] for row in outcomes.rows[:4]) == types.rows[-1][4] == count
+    new = sum(word == "Los" for sentence in test for word, _ in sentence)
+    assert new > 1
+    assert [(row[0], row[1]) for row in novelty.rows] == [("in it", count - new), ("new", new)]
+
+
+def test_tags_of_any_scheme_are_read_and_answered_in_it(tmp_path):
+    pairs = sentences(60, 0)
+    lines = []
+    for sentence in pairs:
+        spans = spans_of([tag for _, tag in sentence])
+        letters = {}
+        for span in spans:
+            inside = dict.fromkeys(range(span.start, span.end), "I")
+            inside[span.start], inside[span.end - 1] = "B", "L"
+            if span.end == span.start + 1:
+                inside[span.start] = "U"
+            letters |= {place: f"{letter}-{span.type}" for place, letter in inside.items()}
+        lines += [f"{word} {letters.get(place, 'O')}" for place, (word, _) in enumerate(sentence)]
+        lines.append("")
+    (tmp_path / "all.txt").write_text("\n".join(lines))
+    report = train(tmp_path / "run", tmp_path / "all.txt", "linear_epochs=0", "model.scheme=IOB2")
+    assert report.scores["f1"] > 0.9
+    system = TASK.load(RunFolder(tmp_path / "run"))
+    assert system.scheme == "BILOU"
+    (tags,) = system.tag(_sentences([[("Bob", ""), ("Lee", ""), ("saw", ""), ("Oslo", "")]]))
+    assert tags == ["B-person", "L-person", "O", "U-place"]
+
+
+# -- the search ------------------------------------------------------------------------------------
+
+TAGS = Vocabulary(["O", "B-X", "I-X", "B-Y"], padding=None, unknown=None)
+
+
+def test_only_well_formed_sequences_are_found():
+    decoder = Decoder(TAGS, "IOB2")
+    scores = np.array([[0, 1, 5, 0], [0, 0, 5, 0], [0.0, 0, 3, 1]])
+    assert decoder(scores, [3]) == [["B-X", "I-X", "I-X"]]
+    assert decoder(scores, [1, 0, 2]) == [["B-X"], [], ["B-X", "I-X"]]
+
+
+def test_learned_transitions_count():
+    learned = (np.array([[0.0, 0, 0, 0], [0, 0, 0, 9], [0] * 4, [0] * 4]), np.zeros(4), np.zeros(4))
+    assert Decoder(TAGS, "IOB2", learned)(np.array([[0, 1.0, 0, 0], [0, 0, 5, 0]]), [2]) == [["B-X", "B-Y"]]
+
+
+def test_the_shift_is_the_best_on_the_sentences_it_is_chosen_on():
+    scores = np.array([[1.2, 0, 0, 0], [3.0, 0, 0, 0], [0, 2.0, 0, 0]])
+    decoder = Decoder(TAGS, "IOB2")
+    gold = [["B-X"], ["O"], ["B-X"]]
+    assert decoder.tune(scores, gold) == 1.0
+    assert decoder.outside == -1.25  # -1.2 and below gives the first its span; -3 would give the second one
+    assert decoder(scores, [1, 1, 1])[1:] == gold[1:]
+    decoder.tune(scores, [["O"], ["O"], ["B-X"]])
+    assert decoder.outside == 0.0  # nothing to gain
+
+
+# -- runs ------------------------------------------------------------------------------------------
+
+
+def test_predictions_mark_the_spans_in_the_text(system):
+    first, second, empty = system.predict(["Bob Lee  saw New York.", "saw", ""])
+    assert first == {
+        "text": "Bob Lee  saw New York.",
+        "marked": "[Bob Lee person]  saw [New York place].",
+        "spans": [
+            {"text": "Bob Lee", "type": "person", "start": 0, "end": 7},
+            {"text": "New York", "type": "place", "start": 13, "end": 21},
+        ],
+    }
+    assert second["spans"] == []
+    assert empty == {"text": "", "marked": "", "spans": []}
+    assert system.predict([]) == []
+
+
+def test_a_sentence_of_ten_thousand_words(system):
+    (long,) = system.predict(["Ann saw New York . " * 2000])
+    assert len(long["spans"]) == 4000
+    assert long["spans"][-1] == {"text": "New York", "type": "place", "start": 37989, "end": 37997}
+
+
+def test_long_sentences_are_trained_on_in_pieces(tmp_path):
+    words = [pair for sentence in sentences(60, 3) for pair in sentence]
+    (tmp_path / "train.txt").write_bytes(columns([words, *sentences(10, 4)]))
+    (tmp_path / "dev.txt").write_bytes(columns(sentences(10, 5)))
+    (tmp_path / "test.txt").write_bytes(columns([words]))
+    assert train(tmp_path / "run", tmp_path, "linear_epochs=0").scores["f1"] > 0.95
+
+
+@pytest.mark.parametrize("form", ["crf", "margin"])
+def test_resumed_training_leaves_the_same_bits(tmp_path, data, form):
+    settings = ("linear_epochs=0", "optimizer.schedule=constant", f"model.form={form}", "model.dropout=0.2")
+    train(tmp_path / "one", data, "training.epochs=4", *settings)
+    train(tmp_path / "parts", data, "training.epochs=2", *settings)
+    train(tmp_path / "parts", data, "training.epochs=4", *settings, resume=True)
+    one, parts = (RunFolder(tmp_path / name).load_model()[0] for name in ("one", "parts"))
+    assert all(np.array_equal(one[name], parts[name]) for name in one)
+
+
+def test_the_test_part_decides_nothing(tmp_path, data):
+    for name in ("x.train.conll", "x.dev.conll"):
+        (tmp_path / name).write_bytes((data / name).read_bytes())
+    (tmp_path / "x.test.conll").write_bytes(columns([[("Odd", "B-thing"), ("things", "I-thing")]]))
+    report = train(tmp_path / "a", tmp_path, "training.epochs=2")
+    train(tmp_path / "b", data, "training.epochs=2")
+    for name in ("model.safetensors", "decoder.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    assert report.scores["recall"] == 0.0
+    assert report.tables[2].rows[-2][0] == "thing"  # a type that only the test part has
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["channels.json", "tags.txt", "lexicon.json", "gazetteer.json", "decoder.json", "model.safetensors"],
+)
+def test_a_run_that_lacks_a_file(tmp_path, run, name):
+    for file in run[0].iterdir():
+        if file.name != name:
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    with pytest.raises((RunFolderError, DataError)) as caught:
+        TASK.load(RunFolder(tmp_path))
+    assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"outside": "x", "linear_outside": 0}'])
+def test_a_damaged_decoder_is_refused(tmp_path, run, content):
+    for file in run[0].iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "decoder.json").write_text(content)
+    with pytest.raises(RunFolderError, match=r"decoder\.json is damaged"):
+        TASK.load(RunFolder(tmp_path))
+
+
+# -- odd data --------------------------------------------------------------------------------------
+
+
+def test_malformed_tags_are_repaired_and_said_or_refused(tmp_path, data):
+    text = (data / "x.train.conll").read_bytes().replace(b"Oslo\tB-place", b"Oslo\tI-place")
+    (tmp_path / "x.train.conll").write_bytes(text)
+    for name in ("x.dev.conll", "x.test.annotated"):
+        (tmp_path / name).write_bytes((data / name).read_bytes())
+    said: list[str] = []
+    report = train(tmp_path / "run", tmp_path, "training.epochs=12", "linear_epochs=0", "data.scheme=IOB2",
+                   said=said)  # fmt: skip
+    assert report.scores["f1"] > 0.8
+    assert any("I-place after O" in line for line in said)
+    assert sum("more such tags" in line for line in said) == 1
+    with pytest.raises(DataError, match="no IOB2 in column 'tag'"):
+        train(tmp_path / "other", tmp_path, "data.scheme=IOB2", "data.malformed=refuse")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("".join(f"w{i} O\n\n" for i in range(60)), "no word of the training sentences is in a span"),
+        ("".join(f"w{i} NOUN\n\n" for i in range(60)), "mark no spans; one of them is 'NOUN'"),
+    ],
+)
+def test_tags_without_spans_are_refused(tmp_path, text, message):
+    (tmp_path / "x.txt").write_text(text)
+    with pytest.raises(DataError, match=message):
+        train(tmp_path / "run", tmp_path / "x.txt")
+
+
+def test_one_type_and_one_word_each(tmp_path):
+    """Nothing but entities: there is nothing to make corrupted windows of, but all else is learned."""
+    text = "".join(f"w{i} B-X\nv{i} B-X\n\n" for i in range(80))
+    (tmp_path / "x.txt").write_text(text)
+    assert train(tmp_path / "run", tmp_path / "x.txt", "training.epochs=4").scores["f1"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("model.form=hmm", "choose one of: logistic, softmax, margin, crf"),
+        ("model.scheme=IOB", "choose one of"),
+        ("data.scheme=IOB", "choose one of"),
+        ("features.channels=['word', 'tag']", "'tag' is the column with the tags"),
+    ],
+)
+def test_settings_that_cannot_be(tmp_path, data, setting, message):
+    with pytest.raises(ConfigurationError, match=message):
+        train(tmp_path / "run", data, setting)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_without_settled_scheme_is_refused(tmp_path, run):
+    for file in run[0].iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    config = (tmp_path / "config.toml").read_text()
+    assert 'scheme = "IOB2"' in config
+    (tmp_path / "config.toml").write_text(config.replace('scheme = "IOB2"', 'scheme = "auto"'))
+    with pytest.raises(RunFolderError, match="scheme is not settled"):
+        TASK.load(RunFolder(tmp_path))
+
+
+def test_the_run_folder_holds_plain_files(run):
+    shifts = json.loads((run[0] / "decoder.json").read_text())
+    assert set(shifts) == {"outside", "linear_outside"}
+
+
+def _sentences(parts):
+    return sentences_of([[word for word, _ in sentence] for sentence in parts])
