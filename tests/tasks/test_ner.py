@@ -48,7 +48,7 @@ def columns(parts: list[list[tuple[str, str]]], newline: str = "\n") -> bytes:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with Windows line ends and a byte-order mark, and a place in the test part never seen before."""
+    """A folder with Windows line ends, a byte-order mark, and in its test part a place never seen before."""
     folder = tmp_path_factory.mktemp("spans")
     (folder / "x.train.conll").write_bytes(b"\xef\xbb\xbf" + columns(sentences(40, 0), "\r\n"))
     (folder / "x.dev.conll").write_bytes(columns(sentences(12, 1)))
