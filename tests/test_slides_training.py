@@ -199,7 +199,7 @@ OPTIONS = {
     "training.batch": 16,
     "training.seed": 3,
     "model.dropout": 0.4,
-    "model.activation": "gelu",
+    "model.activation": "sigmoid",
 }
 
 
