@@ -59,12 +59,12 @@ def test_predict_marks_spans_and_has_them_as_values(run: Run, trained: Path) -> 
         "they flew to New York.\tthey flew to [New York place].",
         "we flew\twe flew",
     ]
-    answers = json.loads(run("predict", str(trained), "to Oslo", "--json").out)["predictions"]
+    answers = json.loads(run("predict", str(trained), "we flew to Oslo.", "--json").out)["predictions"]
     assert answers == [
         {
-            "text": "to Oslo",
-            "marked": "to [Oslo place]",
-            "spans": [{"text": "Oslo", "type": "place", "start": 3, "end": 7}],
+            "text": "we flew to Oslo.",
+            "marked": "we flew to [Oslo place].",
+            "spans": [{"text": "Oslo", "type": "place", "start": 11, "end": 15}],
         }
     ]
 
