@@ -146,7 +146,7 @@ def put_first(m: Maker) -> None:
     stored = loops.store(copy.buffer, place, loops.load(table.buffer, place))
     m.kernel("copied", all_rows, [loops.loop(lanes, [stored])])
     old = copy.load([row(j), loops.axis(n)])
-    more = m.source((count, width), m.floats).load(at([j, n]))
+    more = m.given((count, width), m.floats).load(at([j, n]))
     what = known(loops.add(old.value, more.value), old, more) if m.chance(2) else more
     put = loops.loop(
         n, [loops.store(copy.buffer, index.ravel([row(j), loops.axis(n)], copy.shape), what.value)]

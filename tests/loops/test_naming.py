@@ -201,3 +201,21 @@ def test_a_condition_of_one_place_says_what_holds() -> None:
     turned = loops.where(loops.lt(here, 3), 0, loops.constant(1, int64))
     refused = loops.violations(Program((shared(loops.loop(Axis("if", 1, turned), [store])),)))
     assert [v.rule for v in refused] == ["in bounds"]
+
+
+def test_a_table_of_one_row_is_put_by_one_place() -> None:
+    single = Buffer("single", WIDTH, float32, "variable")
+    let, slot = loops.let(loops.load(slots, loops.within(loops.load(rows, here), 0, 1)), "slot")
+    row = loops.within(loops.load(rows, here), 0, 1)
+    empty = loops.lt(slot, 0)
+    named = [
+        let,
+        loops.store(slots, row, here, empty),
+        loops.store(first, here, loops.where(empty, here, slot)),
+    ]
+    place = loops.index.add(loops.index.scale(row, WIDTH), column)
+    stored = loops.loop(j, [loops.store(single, place, loops.load(new, column))])
+    once = Axis("if", 1, loops.where(own, 1, loops.constant(0, int64)))
+    loops.verify(Program((serial(loops.loop(i, named, ordered=True)), shared(loops.loop(once, [stored])))))
+    refused = loops.violations(Program((serial(loops.loop(i, named, ordered=True)), shared(stored))))
+    assert {v.rule for v in refused} == {"race free"}

@@ -300,7 +300,7 @@ class _Meeting:
                 whole = linear(x, self.scopes)
                 self.equations.append((whole, whole))
         for place, row in self.named:
-            if place not in self.resolved and self.pinned.issuperset(terms(row)[1]):
+            if place not in self.resolved and self.pinned.issuperset(linear(row, self.scopes).terms):
                 self.resolved.add(place)
                 whole = linear(place, self.scopes)
                 self.equations.append((whole, whole))
