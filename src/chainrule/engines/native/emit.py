@@ -63,6 +63,7 @@ def emit_kernel(kernel: Kernel, target: Target, name: str | None = None) -> str:
     elif outer.axis.extent:
         nests.body(first)
         nests.range(outer, "%lo", "%hi", None)
+    nests.report()
     return _function(name or function_name(kernel), nests, buffers)
 
 

@@ -25,8 +25,8 @@ from ...loops.ir import (
     statements,
 )
 from .emit_ahead import LINE, rows_ahead
+from .emit_checks import Checks
 from .emit_facts import Facts, locals_named, locals_read, written
-from .emit_lanes import Reductions
 from .emit_operations import type_of
 from .emit_plan import Plan
 from .emit_writer import LocalValue
@@ -36,7 +36,7 @@ LARGEST_COPIES = 64
 """Instructions that may be written out for all copies of a tile; more become a loop."""
 
 
-class Nests(Reductions):
+class Nests(Checks):
     """The whole body of a kernel."""
 
     def __init__(self, target: Target, facts: Facts, buffers: Sequence[Buffer], plan: Plan) -> None:
@@ -99,7 +99,7 @@ class Nests(Reductions):
             case Accumulate():
                 self._accumulate(statement)
             case Check():
-                self._check(statement.condition)
+                self.check(statement.condition)
             case Reduce():
                 self.reduce(statement)
             case Loop():
@@ -152,30 +152,6 @@ class Nests(Reductions):
                 self.do(f"br label %o{number}")
                 self.begin_block(f"o{number}")
         self.forget_reads([buffer])
-
-    def _check(self, condition: Scalar) -> None:
-        info = self.info(condition)
-        lanes = self.lanes_of(info.mask)
-        kind = f"<{lanes} x i1>" if lanes else "i1"
-        found: str | None = None
-        for copy in self.copies(info.mask):
-            flag = self.operand(condition, copy, lanes)
-            failed = self.here(f"xor {kind} {flag}, {'splat (i1 true)' if lanes else 'true'}")
-            if lanes:
-                failed = self.both(self.depth, lanes, failed, self.lane_mask(copy)) or failed
-            found = failed if found is None else self.here(f"or {kind} {found}, {failed}")
-        if found is None:
-            return
-        if lanes:
-            found = self.operations.call(self.here, f"llvm.vector.reduce.or.v{lanes}i1", "i1", (kind, found))
-        number = self.fresh()
-        self.do(f"br i1 {found}, label %w{number}, label %o{number}")
-        self.begin_block(f"w{number}")
-        self.declared["declare void @llvm.donothing()"] = None
-        self.do("call void @llvm.donothing() cold")  # so this block stands out of the way
-        self.do("store atomic i64 1, ptr %flag monotonic, align 8")
-        self.do(f"br label %o{number}")
-        self.begin_block(f"o{number}")
 
     # ── loops ─────────────────────────────────────────────────────────────────────────────────────
 

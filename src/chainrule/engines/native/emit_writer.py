@@ -101,6 +101,7 @@ class Writer:
         self.homes: dict[str, int] = {}
         self.allocations: list[str] = []
         self.rolled_number = "0"
+        self.gathers = False
         self.counter = 0
         self._keys: dict[tuple[int, Copy], Copy] = {}
 
