@@ -11,7 +11,7 @@ from ..train.configuration import Count, NonNegative, Options, TrainingOptions
 from .corpus import TextOptions
 from .vector_reports import ExaminationOptions
 
-_RATES = {"skip-gram": 0.025, "cbow": 0.075}
+_RATES = {"skip-gram": 0.025, "cbow": 0.15}
 
 
 class VectorTextOptions(TextOptions):
@@ -45,7 +45,7 @@ class DescentOptions(Options):
     """Stochastic gradient descent, its rate falling on a straight line."""
 
     learning_rate: NonNegative = 0.0
-    """For one pair, at the start; 0 takes 0.025 for skip-gram, 0.075 for CBOW."""
+    """For one pair, at the start; 0 takes 0.025 for skip-gram, 0.15 for CBOW."""
     final: NonNegative = 0.0001
     """The rate at the end."""
 
@@ -57,7 +57,7 @@ class Word2VecConfig(Options):
     model: VectorOptions = msgspec.field(default_factory=VectorOptions)
     optimizer: DescentOptions = msgspec.field(default_factory=DescentOptions)
     training: TrainingOptions = msgspec.field(
-        default_factory=lambda: TrainingOptions(epochs=20, batch=512, patience=0)
+        default_factory=lambda: TrainingOptions(epochs=10, batch=256, patience=0)
     )
     report: ExaminationOptions = msgspec.field(default_factory=ExaminationOptions)
     baseline: bool = True
