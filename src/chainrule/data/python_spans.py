@@ -1,7 +1,7 @@
-"""Spans in source code, read off the syntax tree: whole annotations, what is called, what is assigned to.
+"""Spans in source code, read off the syntax tree: what is called, its arguments, targets, whole annotations.
 
 Where a span begins and ends is seldom plain from its tokens: ``os.path.join`` is called as a whole, but of
-``f(x).close`` only ``close``; an annotation goes on over brackets and bars, ``dict[str, int] | None``.
+``f(x).close`` only ``close``; an argument of ``f(a, g(b, c))`` is ``g(b, c)``, and there g is no span.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 Place = tuple[int, int]
 """Line from 1, and bytes of UTF-8 before it: what ``ast`` counts."""
 
-KINDS = ("type", "exception", "base", "decorator", "module", "target", "default", "call")
+KINDS = ("type", "exception", "base", "decorator", "module", "target", "default", "argument", "call")
 """Of spans at the same place, the kind that stands first here counts."""
 
 
@@ -31,11 +31,12 @@ def code_spans(nodes: Iterable[ast.AST]) -> list[CodeSpan]:
 
     They are annotations (``type``); what is raised or caught (``exception``); ``base`` classes; the names of
     ``decorator``\\ s; ``module``\\ s that are imported; each ``target`` of an assignment, a loop or a with
-    statement; ``default`` values of parameters; and the dotted name of what is called (``call``).
+    statement; ``default`` values of parameters; the dotted name of what is called (``call``), and each
+    ``argument``, without its keyword.
 
-    >>> tree = ast.parse("x, y = np.zeros(3), f(1).close()")
+    >>> tree = ast.parse("x, y = np.zeros(f(3))")
     >>> [(span.start[1], span.end[1], span.kind) for span in code_spans(ast.walk(tree))]
-    [(0, 4, 'target'), (7, 15, 'call'), (20, 21, 'call'), (25, 30, 'call')]
+    [(0, 4, 'target'), (7, 15, 'call'), (16, 20, 'argument')]
     """
     found = [span for node in nodes for span in _spans(node)]
     found.sort(key=lambda span: (span.start, _reversed(span.end), KINDS.index(span.kind)))
@@ -110,6 +111,9 @@ def _parts(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
             yield from (("default", part) for part in [*defaults, *others] if part is not None)
         case ast.ExceptHandler(type=ast.expr() as part):
             yield "exception", part
+        case ast.Call(args=args, keywords=keywords):
+            yield from (("argument", part) for part in args)
+            yield from (("argument", keyword.value) for keyword in keywords)
 
 
 def _names(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:

@@ -89,7 +89,7 @@ def read_tagged(options: TaggedDataOptions, say: Callable[[str], None] = _silent
     Raises ``DataError`` where there is nothing to read or too little to split.
     """
     if options.source == PYTHON_CODE:
-        return _python_code()
+        return _python_code(options)
     parts = _files(options, say)
     if parts.train is None:
         raise DataError(
@@ -126,7 +126,7 @@ def read_tagged_test(options: TaggedDataOptions, *, whole: bool = False) -> tupl
     Raises ``DataError`` where there is nothing to read.
     """
     if options.source == PYTHON_CODE:
-        return PYTHON_CODE, _python_code().test
+        return PYTHON_CODE, _python_code(options).test
     parts = _files(options)
     if parts.test is not None:
         found = _read(parts.test, options)
@@ -234,11 +234,11 @@ def _digest(text: str) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=8).digest()
 
 
-def _python_code() -> Tagged:
+def _python_code(options: TaggedDataOptions) -> Tagged:
     modules = {code.name: code for code in python_code()}
     dealt = split_documents([Document(name, "") for name in modules], seed=0)
     train, validation, test = (_of_modules([modules[document.name] for document in part]) for part in dealt)
-    return Tagged(PYTHON_CODE, ROLE, train, validation, test)
+    return Tagged(PYTHON_CODE, tag_column(train, options), train, validation, test)
 
 
 def _of_modules(modules: Sequence[Code]) -> Sentences:
