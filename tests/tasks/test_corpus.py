@@ -224,6 +224,17 @@ def test_a_folder_that_lacks_a_part_says_which(tmp_path):
     )
 
 
+def test_without_a_test_part_the_validation_part_is_scored_and_the_end_of_training_validates(tmp_path):
+    lines = [f"line {number}" for number in range(45)]
+    write(tmp_path, wiki__train__tokens__gz="\n".join(lines) + "\n", wiki__valid__tokens="to score\n")
+    corpus = read_corpus(options(tmp_path, tokens="spaces"))
+    assert "no test part" in corpus.note
+    assert [" ".join(flat(part)).replace(f" {END}", ";") for part in parts(corpus)] == [
+        " ".join(f"{line};" for line in lines[:43]), "line 43; line 44;", "to score;",
+    ]  # fmt: skip
+    assert not read_corpus(TextOptions()).note
+
+
 def test_an_empty_part_and_an_empty_folder(tmp_path):
     with pytest.raises(DataError, match="the folder holds no text files"):
         read_corpus(options(tmp_path))
@@ -261,8 +272,20 @@ def test_of_the_python_docs_the_test_part_is_scored():
 
 def test_a_path_is_recorded_so_that_it_can_be_found_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    write(tmp_path, book__txt="a")
     assert located("book.txt") == str(tmp_path / "book.txt")
     assert located("python-docs") == "python-docs"
+    with pytest.raises(DataError, match="no such file, folder or named source"):
+        located("ptbb")
+
+
+def test_a_named_source_is_a_folder_in_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CHAINRULE_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("CHAINRULE_OFFLINE", "1")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="ptb is not complete") as caught:
+        located("ptb")
+    assert caught.value.where == str(tmp_path / "sources" / "ptb")
 
 
 def test_an_encoding_there_is_not():

@@ -112,6 +112,17 @@ def test_a_small_cnn_learns(tmp_path: Path, folder: Path) -> None:
     assert system.evaluate(None).scores["test_accuracy"] == report.scores["test_accuracy"]
 
 
+def test_images_are_moved_in_training_and_only_there(tmp_path: Path, folder: Path) -> None:
+    """Which row is bright is the class: moved up or down by two at random, it says little of it."""
+    settings = ("training.epochs=3", "model.hidden=[32]", "model.activation=relu")
+    still, _ = train(tmp_path / "still", *settings, data=str(folder))
+    moved, system = train(tmp_path / "moved", *settings, "data.shift=2", data=str(folder))
+    assert still.scores["test_accuracy"] > moved.scores["test_accuracy"] + 0.2
+    assert system.config.data.shift == 2
+    assert system.config.data.path == str(folder.resolve())
+    assert system.evaluate(None).scores.items() <= moved.scores.items()
+
+
 @pytest.mark.parametrize(("kind", "name"), [("mlp", "sigmoid"), ("cnn", "relu")])
 def test_the_activation_that_suits_the_network(tmp_path: Path, kind: str, name: str) -> None:
     train(tmp_path / "run", f"model.kind={kind}", "training.epochs=1", "training.batch=400")

@@ -9,6 +9,8 @@ import msgspec
 import numpy as np
 import pytest
 
+import chainrule as cr
+from chainrule import nn
 from chainrule.data import Vocabulary
 from chainrule.errors import ConfigurationError, DataError, RunFolderError
 from chainrule.models.ngram import KneserNey
@@ -257,6 +259,43 @@ def test_what_is_going_on_is_said(text, tmp_path):
     assert TASK.load(RunFolder(tmp_path / "run")).describe() == "feed-forward, 2 words"
 
 
+@pytest.mark.parametrize("settings", [(), ("softmax.power=0",), ("model.tied=false", "model.direct=true")])
+def test_a_softmax_over_some_words_learns_as_well(text, tmp_path, settings):
+    """Five words drawn, of fifteen; what is reported is of all of them."""
+    report = train(tmp_path / "run", text, "softmax.negatives=5", *settings)
+    assert report.scores["perplexity"] < 5  # over all words the run came to 3
+    system = TASK.load(RunFolder(tmp_path / "run"))
+    assert system.distribution(np.array([5], np.int32)).sum() == pytest.approx(1)
+    assert system.evaluate(None).scores == report.scores
+
+
+def test_the_sampled_loss_is_an_estimate_of_the_whole_one(system, text):
+    config = configured("softmax.negatives=20000", "softmax.power=0.5", "model.dropout=0")
+    sampled = LanguageModel.untrained(config, system.vocabulary)
+    words = system.encode([words_of(text / "train.txt")])
+    contexts, following = next(iter(system.batches(words, 64, shuffle=False).epoch(0)))
+    arrays = cr.constant(contexts), cr.constant(following)
+    counts = np.bincount(words[0], minlength=SIZE)
+    estimate = float(sampled.sampled_loss(counts)(*arrays, mode=nn.training(cr.random.key(0))))
+    assert estimate == pytest.approx(float(sampled.loss(*arrays)), abs=0.02)
+
+
+def test_layers_and_direct_connections_are_settings(text, tmp_path):
+    report = train(tmp_path / "run", text, "model.layers=2", "model.direct=true")
+    assert report.scores["perplexity"] < 6
+    assert TASK.load(RunFolder(tmp_path / "run")).evaluate(None).scores == report.scores
+
+
+def test_without_a_test_part_the_report_is_of_the_validation_part(text, tmp_path):
+    (tmp_path / "text").mkdir()
+    for part in ("train", "valid"):
+        (tmp_path / "text" / f"{part}.txt").write_text((text / f"{part}.txt").read_text())
+    said: list[str] = []
+    report = train(tmp_path / "run", tmp_path / "text", "training.epochs=1", said=said)
+    assert "there is no test part" in said[1]
+    assert f"{len(words_of(text / 'valid.txt'))} test tokens" in report.tables[0].title
+
+
 # -- words and their ids ---------------------------------------------------------------------------
 
 
@@ -396,6 +435,9 @@ def test_every_kind_of_token_is_written_readably(tmp_path, tokens, content, prom
         ("data.min_count=0", "data.min_count: expected `int` >= 1", "--set data.min_count="),
         ("model.dropout=1.0", "model.dropout: expected `float` < 1.0", "--set model.dropout="),
         ("model.decay=0", "model.decay: expected `float` > 0.0", "--set model.decay="),
+        ("model.layers=0", "model.layers: expected `int` >= 1", "--set model.layers="),
+        ("softmax.negatives=-1", "softmax.negatives: expected `int` >= 0", "--set softmax.negatives="),
+        ("softmax.power=2", "softmax.power: expected `float` <= 1.0", "--set softmax.power="),
         ("ngram_order=11", "ngram_order: expected `int` <= 10", "--set ngram_order="),
     ],
 )

@@ -22,8 +22,10 @@ from ..data import (
     split_documents,
     split_sentences,
 )
+from ..data.sources import located as located_source
 from ..errors import ConfigurationError, DataError
 from ..train.configuration import Count, Options, Whole
+from .task import Say
 
 END = "</s>"
 """Ends every sentence (or line), and is predicted like a word."""
@@ -32,6 +34,7 @@ PYTHON_DOCS = "python-docs"
 _PARTS = ("train", "validation", "test")
 SUFFIXES = (".txt", ".tokens", ".text")
 _ENOUGH = 30  # pieces that can be dealt out to three parts
+_HELD_OUT = 20  # of a text that comes without a test part, one line in so many is held out
 _LINES, _WORDS = 20, 400  # the length of a piece where nothing in the text says where to cut
 
 
@@ -39,7 +42,7 @@ class TextOptions(Options):
     """How text is read."""
 
     source: str = PYTHON_DOCS
-    """``python-docs``, a text file, or a folder of them."""
+    """``python-docs``, a text file, a folder of them, or a named source."""
     tokens: Literal["words", "spaces", "characters"] = "words"
     """``words`` finds sentences and separates punctuation; the others take each line as it is, split at
     ``spaces`` or into ``characters``."""
@@ -62,6 +65,8 @@ class Corpus:
     train: list[list[str]]
     validation: list[list[str]]
     test: list[list[str]]
+    note: str = ""
+    """What to know of the split, if anything."""
 
 
 @dataclass(frozen=True)
@@ -125,9 +130,10 @@ def read_corpus(options: TextOptions) -> Corpus:
     """The corpus that ``options.source`` names, tokenised and split.
 
     A folder whose files' names say train, valid (or validation, val, dev) and test is taken as split,
-    other files aside; otherwise each file is a document.  A single file is cut at blank lines, or, where
-    there are few, at every so many lines or words.  What is not split yet goes to the three parts by a
-    hash of the documents' names, so the split is the same everywhere.
+    other files aside.  Where none says test, that for validation is the test, and what is chosen is chosen
+    on the last twentieth of the lines for training.  Otherwise each file is a document.  A single file is
+    cut at blank lines, or, where there are few, at every so many lines or words.  What is not split yet
+    goes to the three parts by a hash of the documents' names, so the split is the same everywhere.
 
     Raises ``DataError`` where there is nothing to read, or too little to split.
     """
@@ -142,7 +148,8 @@ def read_corpus(options: TextOptions) -> Corpus:
                 path=source.path,
                 mend="give a longer text, or a folder with files named train, valid and test",
             )
-    return Corpus(source.name, *tokens)
+    train, validation, test = tokens
+    return Corpus(source.name, train, validation, test, source.note)
 
 
 def read_test(options: TextOptions) -> tuple[str, list[list[str]]]:
@@ -157,9 +164,12 @@ def read_test(options: TextOptions) -> tuple[str, list[list[str]]]:
     return source.name, tokens
 
 
-def located(source: str) -> str:
-    """``source`` as a run records it: a path is good from any working directory."""
-    return source if source == PYTHON_DOCS else str(Path(source).absolute())
+def located(source: str, say: Say = print) -> str:
+    """``source`` as a run records it: the path, good from any working directory; named sources are fetched.
+
+    Raises ``DataError`` where there is neither such a path nor such a source.
+    """
+    return source if source == PYTHON_DOCS else str(located_source(source, say).absolute())
 
 
 def check_options(options: TextOptions) -> None:
@@ -189,6 +199,7 @@ class _Source:
     path: str
     documents: Sequence[Document]
     parts: Sequence[Sequence[Document]] | None = None
+    note: str = ""
 
 
 def _read(options: TextOptions) -> _Source:
@@ -216,6 +227,13 @@ def _read_folder(folder: Path, options: TextOptions) -> _Source:
     parts = [[d for d, part in zip(documents, said, strict=True) if part == name] for name in _PARTS]
     if all(parts):
         return _Source(folder.name, str(folder), documents, parts)
+    if parts[0] and parts[1] and not parts[2]:
+        kept, held_out = _without_end(parts[0])
+        if held_out:
+            note = (
+                "there is no test part: that for validation is scored, and the last 5 % of training validates"
+            )
+            return _Source(folder.name, str(folder), documents, [kept, held_out, parts[1]], note)
     if sum(map(len, parts)) == len(documents):
         missing = [name for name, part in zip(("train", "valid", "test"), parts, strict=True) if not part]
         present = ", ".join(file.name for file in files)
@@ -225,6 +243,17 @@ def _read_folder(folder: Path, options: TextOptions) -> _Source:
             mend="add it, or name a single file, which will be split",
         )
     return _Source(folder.name, str(folder), documents)
+
+
+def _without_end(documents: Sequence[Document]) -> tuple[list[Document], list[Document]]:
+    """The documents without their last lines, and those lines; nothing held out where there are few."""
+    kept, held_out = [], []
+    for document in documents:
+        lines = document.text.removesuffix("\n").split("\n")
+        count = len(lines) // _HELD_OUT
+        kept.append(Document(document.name, "\n".join(lines[: len(lines) - count])))
+        held_out.append(Document(document.name, "\n".join(lines[len(lines) - count :])))
+    return kept, [document for document in held_out if document.text.strip()]
 
 
 def _pieces(path: Path, options: TextOptions) -> list[Document]:

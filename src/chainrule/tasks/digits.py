@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -18,11 +17,13 @@ from numpy.typing import NDArray
 from .. import nn
 from ..compile import Program
 from ..data import Batches, Standardisation, standardise
+from ..data.sources import located
 from ..errors import ConfigurationError, DataError, RunFolderError
 from ..functions import ACTIVATIONS, cross_entropy
 from ..graph import Array, Node, placeholder, variable
 from ..models.image_cnn import ImageCNN
 from ..models.perceptron import MLP
+from ..models.random_shift import RandomShift
 from ..nn import EVALUATE, Mode, Module, initialisers
 from ..nn.initialisers import Initialiser
 from ..train import ClassScores, Reporter, Result, RunFolder, accuracy, confusion_matrix, fit
@@ -32,6 +33,7 @@ from ..train.configuration import (
     Options,
     Rate,
     TrainingOptions,
+    Whole,
     make_optimizer,
     make_plateau,
     make_settings,
@@ -77,7 +79,9 @@ class DataOptions(Options):
     """The images."""
 
     path: str = ""
-    """A folder with MNIST's IDX files; none for scikit-learn's 8×8 digits."""
+    """A folder with MNIST's IDX files, or a named source; none for scikit-learn's 8×8 digits."""
+    shift: Whole = 0
+    """In training each image is moved at random by up to so many pixels each way."""
 
 
 class Configuration(Options):
@@ -99,16 +103,19 @@ class Classifier(Module):
     """Images in, logits out: the inputs brought to mean 0 and variance 1, then the network.
 
     ``mean`` and ``std`` are those of the training images; they are saved with the weights and not trained.
+    In training images are first moved by up to ``shift`` pixels.
     """
 
     fixed = ("mean", "std")
 
-    def __init__(self, network: Module, inputs: Standardisation) -> None:
+    def __init__(self, network: Module, inputs: Standardisation, shift: int = 0) -> None:
+        self.shift = RandomShift(shift)
         self.mean, self.std = variable(inputs.mean, name="mean"), variable(inputs.std, name="std")
         self.network = network
 
     def forward(self, images: Node, mode: Mode = EVALUATE) -> Node:
-        return self.network((images - self.mean) / self.std, mode=mode)  # type: ignore[no-any-return]  # a module may return anything
+        moved = self.shift(images, mode=mode)
+        return self.network((moved - self.mean) / self.std, mode=mode)  # type: ignore[no-any-return]  # a module may return anything
 
 
 def build_network(options: ModelOptions, image: Sequence[int], classes: int, seed: int) -> Module:
@@ -268,10 +275,11 @@ class Digits:
         say: Say,
     ) -> Report:
         """Train from scratch, or on from the folder's state, and leave the finished run in ``folder``."""
-        found = load_digits(data or config.data.path or None)
         config = _settled(config)
         if data:  # the whole path, so that the images are found again from any folder
-            config = msgspec.structs.replace(config, data=DataOptions(path=str(Path(data).resolve())))
+            path = str(located(data, say).resolve())
+            config = msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, path=path))
+        found = load_digits(config.data.path or None)
         system = self._system(config, found.image, found.classes, standardise(found.train.images, axis=None))
         if resume and folder.has_state:  # a misfit is told before anything is written
             system.model.load_state_dict(folder.load_state()[0])
@@ -296,7 +304,7 @@ class Digits:
         """An untrained recogniser; ``inputs`` the training images' figures, None where they are loaded."""
         inputs = inputs or standardise(np.zeros((1, *image), np.float32), axis=None)
         network = build_network(config.model, image, classes, config.training.seed)
-        return DigitRecogniser(Classifier(network, inputs), config, image, classes)
+        return DigitRecogniser(Classifier(network, inputs, config.data.shift), config, image, classes)
 
     def _fit(
         self, system: DigitRecogniser, data: Data, folder: RunFolder, resume: bool, reporter: Reporter

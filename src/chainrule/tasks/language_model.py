@@ -140,9 +140,9 @@ class LanguageModel:
     def sampled_loss(self, counts: ArrayLike) -> Loss:
         """An estimate of :meth:`loss` from a few words, drawn anew for each batch by their ``counts``."""
         options = self.config.softmax
-        sampler = NegativeSampler(counts, options.power)
-        with np.errstate(divide="ignore"):  # words that training does not have are no targets either
-            log_q = constant(np.log(sampler.probabilities).astype(np.float32))
+        # A word that training does not have must be drawn as well, or nothing would ever lower its score.
+        sampler = NegativeSampler(np.maximum(counts, 1), options.power)
+        log_q = constant(np.log(sampler.probabilities).astype(np.float32))
 
         def loss(words: Node, following: Node, mode: nn.Mode) -> Node:
             return sampled_cross_entropy(
@@ -196,7 +196,7 @@ class LanguageModel:
         corpus = read_corpus(self.config.data)
         name, test = corpus.name, corpus.test
         if data is not None:
-            name, test = read_test(msgspec.structs.replace(self.config.data, source=data))
+            name, test = read_test(msgspec.structs.replace(self.config.data, source=located(data)))
         return self.compare(corpus, test, f"Perplexity on {name}")
 
     def compare(self, corpus: Corpus, test: Sequence[Sequence[str]], title: str) -> Report:
@@ -331,11 +331,13 @@ class LanguageModeling:
         say: Say,
     ) -> Report:
         """Train on the corpus, compare with the n-gram model on its test part, write samples."""
-        source = located(config.data.source if data is None else data)
+        source = located(config.data.source if data is None else data, say)
         config = msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, source=source))
         _check(config)
         say(f"reading {source}")
         corpus = read_corpus(config.data)
+        if corpus.note:
+            say(corpus.note)
         system = self._begin(config, corpus, folder, resume)
         train, held_out = system.encode(corpus.train), system.encode(corpus.validation)
         count = system.model.parameter_count()
