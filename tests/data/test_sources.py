@@ -17,7 +17,7 @@ import pytest
 
 from chainrule.data import sources
 from chainrule.data.source_table import SOURCES, RemoteFile, Source
-from chainrule.data.sources import fetch, located
+from chainrule.data.sources import fetch, located, recorded_source
 from chainrule.errors import DataError, MissingExtraError
 from chainrule.places import CACHE_VARIABLE
 
@@ -329,3 +329,23 @@ def test_every_source_is_pinned(source: Source) -> None:
             assert re.fullmatch("[0-9a-f]{64}", known)
         if "githubusercontent" in file.url:
             assert re.search("/[0-9a-f]{40}/", file.url)
+
+
+def test_a_source_is_recorded_so_that_it_is_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("")
+    for name in ("python-code", "ud-english-ewt", "glove-6b/glove.6B.50d.txt", "no-such-file", ""):
+        assert recorded_source(name) == name
+    assert recorded_source("a.txt") == str(tmp_path / "a.txt")
+    (tmp_path / "ud-english-ewt").mkdir()
+    assert recorded_source("ud-english-ewt") == str(tmp_path / "ud-english-ewt")
+
+
+def test_what_is_misspelt_is_answered_with_what_is_near(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="did you mean ud-english-ewt"):
+        located(recorded_source("ud-english-etw"))

@@ -15,7 +15,6 @@ from chainrule.tasks.tagged_data import (
     cut,
     read_tagged,
     read_tagged_test,
-    recorded_source,
     tag_column,
 )
 
@@ -143,16 +142,6 @@ def test_options_that_cannot_be(more, message):
 def test_options_that_can_be():
     for more in ({}, {"encoding": "detect"}, {"encoding": "latin-1"}, {"columns": ("_", "form")}):
         check_options(options("x", **more))
-
-
-def test_a_source_is_recorded_so_that_it_is_found_again(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert recorded_source("python-code") == "python-code"
-    assert recorded_source("ud-english-ewt") == "ud-english-ewt"
-    assert recorded_source("") == ""
-    assert recorded_source("a.txt") == str(tmp_path / "a.txt")
-    (tmp_path / "ud-english-ewt").mkdir()
-    assert recorded_source("ud-english-ewt") == str(tmp_path / "ud-english-ewt")
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,14 @@ def located(data: str, say: Say = print, offline: bool = False) -> Path:
     return fetch(name, say, offline) / inside
 
 
+def recorded_source(data: str) -> str:
+    """``data`` as a run records it: a path that is there, from any working directory; a name stays.
+
+    What is neither stays as it is, for :func:`located` to name what is near.
+    """
+    return str(Path(data).absolute()) if data and Path(data).exists() else data
+
+
 def fetch(source: str | Source, say: Say = print, offline: bool = False) -> Path:
     """The folder with the files of a source; what is not there yet is downloaded, and its licence said.
 

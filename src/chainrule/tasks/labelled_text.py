@@ -13,7 +13,6 @@ import numpy as np
 from ..data import Tokenizer, WordTokenizer, data_files, part_named, parts_of, permutation
 from ..data.labelled import FORMATS, Labelled, read_labelled
 from ..data.python_docstrings import python_docstrings
-from ..data.source_table import SOURCES
 from ..data.sources import located
 from ..errors import ConfigurationError, DataError
 from ..train.configuration import Count, Options, Rate, Whole
@@ -78,12 +77,6 @@ def check_options(options: LabelledOptions) -> None:
         )
     if options.folds == 1:
         raise ConfigurationError("data.folds: one fold leaves nothing to train on", mend="0, or 2 and more")
-
-
-def recorded_source(source: str) -> str:
-    """``source`` as a run records it: a path is good from any working directory, a name is a name."""
-    named = source == PYTHON_DOCSTRINGS or source.partition("/")[0] in SOURCES
-    return source if not source or (named and not Path(source).exists()) else str(Path(source).absolute())
 
 
 class Texts:

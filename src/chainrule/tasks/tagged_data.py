@@ -21,7 +21,6 @@ from ..data import (
 from ..data.features import FORM
 from ..data.python_code import Code, code_tokens, python_code
 from ..data.readers import read_lines
-from ..data.source_table import SOURCES
 from ..data.sources import located
 from ..data.tokenizers import WordTokenizer
 from ..errors import ConfigurationError, DataError
@@ -145,12 +144,6 @@ def tag_column(sentences: Sentences, options: TaggedDataOptions) -> str:
         sentences[options.tag]
         return options.tag
     return next((name for name in ("upos", ROLE) if name in sentences.columns), list(sentences.columns)[-1])
-
-
-def recorded_source(source: str) -> str:
-    """``source`` as a run records it: a path is good from any working directory, a name from any machine."""
-    known = source == PYTHON_CODE or source.partition("/")[0] in SOURCES
-    return source if not source or (known and not Path(source).exists()) else str(Path(source).absolute())
 
 
 def cut(line: str, options: TaggedDataOptions) -> list[str]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..data import Channel, Channels, Encoded, Sentences, Vocabulary, WindowBatches
 from ..data.features import VECTOR
-from ..data.sources import located
+from ..data.sources import located, recorded_source
 from ..data.vector_files import read_vectors
 from ..data.word_vectors import WordVectors
 from ..errors import ArgumentError, ConfigurationError, DataError
@@ -41,7 +41,7 @@ from ..train.configuration import (
     Whole,
 )
 from ..train.tensors import load_tensors, save_tensors
-from .tagged_data import Tagged, TaggedDataOptions, recorded_source
+from .tagged_data import Tagged, TaggedDataOptions
 from .tagged_data import check_options as check_data_options
 from .task import Say, Table
 

@@ -16,7 +16,7 @@ from ..compile import Program
 from ..data import Batches, Ragged, Vocabulary, read_text
 from ..data.features import Channels
 from ..data.labelled import Labelled
-from ..data.sources import located
+from ..data.sources import located, recorded_source
 from ..data.vector_files import read_vectors
 from ..errors import ConfigurationError, RunFolderError
 from ..functions import cross_entropy
@@ -37,7 +37,7 @@ from ..train.configuration import (
     to_mapping,
 )
 from .filter_ngrams import Corpus, filter_tables
-from .labelled_text import LabelledOptions, Split, Texts, make_tokenizer, recorded_source
+from .labelled_text import LabelledOptions, Split, Texts, make_tokenizer
 from .task import Report, Say
 from .text_reports import Fold, add_classes, folds_report
 

@@ -10,11 +10,12 @@ import numpy as np
 
 from .. import nn
 from ..data import read_text
+from ..data.sources import recorded_source
 from ..errors import RunFolderError
 from ..graph import placeholder
 from ..train import Reporter, Result, RunFolder, accuracy
 from ..train.configuration import Options, recorded, to_mapping
-from .labelled_text import Split, Texts, check_options, make_tokenizer, recorded_source
+from .labelled_text import Split, Texts, check_options, make_tokenizer
 from .task import Report, Say, Table
 from .text_baselines import NgramRegression, most_frequent
 from .text_classification import TextClassifier, TextConfig
