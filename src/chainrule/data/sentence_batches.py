@@ -44,7 +44,7 @@ class SentenceBatches:
         *,
         tags: ArrayLike,
         buckets: int = 5,
-        longest: int = 100,
+        longest: int = 60,
         seed: int = 0,
         shuffle: bool = True,
     ) -> None:

@@ -45,9 +45,9 @@ from ..models import ChainTagger, YesNoTagger, viterbi
 from ..nn import Mode
 from ..ops import astype
 from ..train import Epochs, SpanScores
-from ..train.configuration import Count, OptimizerOptions, Positive, TrainingOptions
+from ..train.configuration import Count, NonNegative, OptimizerOptions, Positive, Rate, TrainingOptions
 from .tagged_data import TaggedDataOptions
-from .tagging import Ids, Scorer, Scores, TaggerOptions, TaggingConfig, fit_channels, network
+from .tagging import FeatureOptions, Ids, Scorer, Scores, TaggerOptions, TaggingConfig, fit_channels, network
 
 Tags = list[list[str]]
 
@@ -67,6 +67,11 @@ class EntityDataOptions(TaggedDataOptions):
 class EntityTaggerOptions(TaggerOptions):
     """The network, and what it learns."""
 
+    width: Count = 50
+    feature_width: Count = 32
+    hidden: tuple[Count, ...] = (512,)
+    input_dropout: Rate = 0.3
+    forget: NonNegative = 1.0
     form: Literal["logistic", "softmax", "margin", "crf"] = "crf"
     """A yes/no classifier for each class; a softmax over tags; true windows against corrupted ones; or a
     score for whole sentences with learned transitions."""
@@ -86,12 +91,15 @@ class EntityConfig(TaggingConfig):
     """What a run of ``ner`` depends on."""
 
     data: EntityDataOptions = msgspec.field(default_factory=EntityDataOptions)
+    features: FeatureOptions = msgspec.field(
+        default_factory=lambda: FeatureOptions(channels=("word", "prefix1", "suffix3", "shape", "capitals"))
+    )
     model: EntityTaggerOptions = msgspec.field(default_factory=EntityTaggerOptions)
     optimizer: OptimizerOptions = msgspec.field(
         default_factory=lambda: OptimizerOptions(rule="adam", learning_rate=0.002, schedule="linear")
     )
     training: TrainingOptions = msgspec.field(
-        default_factory=lambda: TrainingOptions(epochs=8, batch=128, patience=0)
+        default_factory=lambda: TrainingOptions(epochs=5, batch=256, patience=0)
     )
 
 
