@@ -98,7 +98,8 @@ def test_what_is_missing_is_dealt_out_and_said(tmp_path):
         ({"dev__txt": COLUMNS, "test__txt": COLUMNS}, {}, "no file to train on"),
         ({"train__txt": "", "valid__txt": COLUMNS, "test__txt": COLUMNS}, {}, "no word to train on"),
         ({"train__txt": COLUMNS, "valid__txt": "\n", "test__txt": COLUMNS}, {}, "no word to validate on"),
-        ({"train__txt": COLUMNS}, {}, "no word to"),
+        ({"train__txt": COLUMNS}, {}, r"no word to train on: 2 different sentence\(s\) were dealt out"),
+        ({"train__txt": "a\n\nb\n\nc\n"}, {}, "words alone, and no column with tags"),
         (
             {"train__txt": COLUMNS, "valid__txt": COLUMNS, "test__txt": "a b\n"},
             {},

@@ -326,6 +326,15 @@ def test_one_class_is_learned_too(tmp_path: Path) -> None:
     assert report.scores["test_accuracy"] == report.scores["majority_accuracy"] == 1
 
 
+def test_validation_labels_that_training_lacks_decide_nothing(tmp_path: Path, questions: Path) -> None:
+    for part in ("train.txt", "test.txt"):
+        (tmp_path / part).write_bytes((questions / part).read_bytes())
+    (tmp_path / "valid.txt").write_text("ODD:z what is it\nODD:z who is it\n")
+    scores = train(tmp_path / "run", tmp_path, "training.epochs=1").scores
+    assert scores["validation_accuracy"] == 0
+    assert scores["ngram_accuracy"] > scores["majority_accuracy"]
+
+
 def test_a_byte_order_mark_and_windows_lines_change_nothing(tmp_path: Path, questions: Path) -> None:
     (tmp_path / "train.txt").write_bytes(
         b"\xef\xbb\xbf" + (questions / "train.txt").read_bytes().replace(b"\n", b"\r\n")
@@ -376,7 +385,10 @@ def test_what_cannot_be_read_or_split_is_said(tmp_path: Path) -> None:
         ("data.format=xls", "there is no format 'xls'"),
         ("data.folds=1", "one fold leaves nothing"),
         ('model.features=["characters8"]', "several ids a word"),
+        ('model.features=["sufix3"]', "model.features: there is no channel or column 'sufix3'"),
         ("model.pooling=mean", "model.pooling"),
+        ("model.windows=[]", "model.windows"),
+        ("data.encoding=utf-88", "data.encoding: no text encoding"),
     ],
 )
 def test_settings_that_make_no_run(tmp_path: Path, questions: Path, setting: str, message: str) -> None:

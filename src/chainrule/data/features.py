@@ -40,6 +40,7 @@ Ids = NDArray[np.int32]
 FORM = "form"
 """The column that holds the words themselves."""
 VECTOR = "vector"
+_NAMES = "word, shape, capitals, length, prefix1 …, suffix1 …, characters1 …, ngrams1 …"
 _FORMAT, _VERSION = "chainrule channels", 1
 _LONGEST = 20
 _MOST_NGRAMS = 16
@@ -309,7 +310,7 @@ def _column(columns: Columns, name: str) -> Sequence[Sequence[str]]:
     if name not in columns:
         raise ArgumentError(
             f"there is no channel or column {name!r}",
-            mend="the data's columns are: " + ", ".join(columns) + "; see the list of channels",
+            mend=f"channels are {_NAMES}, and the data's columns: {', '.join(columns)}",
         )
     return columns[name]
 

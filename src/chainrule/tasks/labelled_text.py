@@ -16,7 +16,7 @@ from ..data.python_docstrings import python_docstrings
 from ..data.sources import located
 from ..errors import ConfigurationError, DataError
 from ..train.configuration import Count, Options, Rate, Whole
-from .corpus import SpaceTokenizer
+from .corpus import SpaceTokenizer, check_encoding
 from .task import Say
 
 PYTHON_DOCSTRINGS = "python-docstrings"
@@ -71,6 +71,8 @@ def make_tokenizer(options: LabelledOptions) -> Callable[[str], list[str]]:
 
 def check_options(options: LabelledOptions) -> None:
     """Raise ``ConfigurationError`` for values that no type excludes."""
+    if options.encoding:
+        check_encoding(options.encoding)
     if options.format and options.format not in FORMATS:
         raise ConfigurationError(
             f"data.format: there is no format {options.format!r}", mend=f"choose one of: {', '.join(FORMATS)}"

@@ -95,17 +95,23 @@ def read_tagged(options: TaggedDataOptions, say: Callable[[str], None] = _silent
             "the folder has no file to train on", path=options.source, mend="put train into its name"
         )
     read = [None if file is None else _read(file, options) for file in parts]
-    train, *others = read
-    assert train is not None
+    given, *others = read
+    assert given is not None
     missing = [name for name, part in zip(("validation", "test"), others, strict=True) if part is None]
-    dealt = _dealt(train, missing)
+    dealt = _dealt(given, missing)
     train, validation, test = (
         part if part is not None else dealt[name]
         for name, part in zip(("train", "validation", "test"), [dealt["train"], *others], strict=True)
     )
     for name, part in (("train", train), ("validate", validation), ("test", test)):
         if not any(part.sizes):
-            raise DataError(f"there is no word to {name} on", path=part.path, mend="give more sentences")
+            different = len({tuple(words) for words in given[FORM] if words})
+            raise DataError(
+                f"there is no word to {name} on"
+                + (f": {different} different sentence(s) were dealt out" if missing else ""),
+                path=part.path,
+                mend="give more sentences",
+            )
     notes = [f"a tenth of the training sentences is held out for {name}" for name in missing]
     for part in (validation, test):
         if list(part.columns) != list(train.columns):
@@ -139,11 +145,18 @@ def read_tagged_test(options: TaggedDataOptions, *, whole: bool = False) -> tupl
 
 
 def tag_column(sentences: Sentences, options: TaggedDataOptions) -> str:
-    """The name of the column with the tags; ``DataError`` where the data has none of that name."""
+    """The name of the column with the tags; ``DataError`` where the data has none of that name, or none."""
     if options.tag != "auto":
         sentences[options.tag]
         return options.tag
-    return next((name for name in ("upos", ROLE) if name in sentences.columns), list(sentences.columns)[-1])
+    found = next((name for name in ("upos", ROLE) if name in sentences.columns), list(sentences.columns)[-1])
+    if found == FORM:
+        raise DataError(
+            "there are words alone, and no column with tags",
+            path=sentences.path,
+            mend="put the tag behind each word",
+        )
+    return found
 
 
 def cut(line: str, options: TaggedDataOptions) -> list[str]:

@@ -66,8 +66,10 @@ class NgramRegression:
             loss,
             batches,
             optim.Adagrad(self.model.parameters(), _LEARNING_RATE),
-            settings=Settings(epochs=_EPOCHS, seed=seed, patience=_PATIENCE, engine=self._engine),
-            validate=validate,
+            settings=Settings(
+                epochs=_EPOCHS, seed=seed, patience=_PATIENCE if len(known) else None, engine=self._engine
+            ),
+            validate=validate if len(known) else None,
         )
         return self
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -18,7 +18,7 @@ from ..data.features import Channels
 from ..data.labelled import Labelled
 from ..data.sources import located, recorded_source
 from ..data.vector_files import read_vectors
-from ..errors import ConfigurationError, RunFolderError
+from ..errors import ArgumentError, ConfigurationError, RunFolderError
 from ..functions import cross_entropy
 from ..graph import Node, constant, placeholder
 from ..models.text_cnn import RISING, TextCNN
@@ -56,7 +56,7 @@ class ModelOptions(Options):
 
     width: Count = 300
     """Numbers in a word vector; those of ``data.vectors`` decide where they are given."""
-    windows: tuple[Count, ...] = (3, 4, 5)
+    windows: Annotated[tuple[Count, ...], msgspec.Meta(min_length=1)] = (3, 4, 5)
     """Filters read so many words at a time."""
     filters: Count = 100
     """Of each width."""
@@ -139,8 +139,7 @@ class TextClassifier:
             vocabulary, vectors = _with_vectors(config, vocabulary, say)
         channels = None
         if config.model.features:
-            channels = Channels.fit({"form": tokens}, config.model.features, min_count=2)
-            _check_features(channels)
+            channels = _features(tokens, config.model.features)
         return cls.untrained(config, About.of(train, tokens), vocabulary, channels, vectors)
 
     @classmethod
@@ -368,13 +367,19 @@ def _cased(word: str, options: LabelledOptions) -> str:
     return word.lower() if options.lower else word
 
 
-def _check_features(channels: Channels) -> None:
+def _features(tokens: Sequence[Sequence[str]], names: Sequence[str]) -> Channels:
+    """The further embeddings that the options name, with what the training texts show of them."""
+    try:
+        channels = Channels.fit({"form": tokens}, names, min_count=2)
+    except ArgumentError as error:
+        raise ConfigurationError(f"model.features: {error.what}", mend=error.mend) from None
     several = [channel.name for channel in channels if channel.size > 1]
     if several:
         raise ConfigurationError(
             f"model.features: {', '.join(several)} has several ids a word",
             mend="name such as have one: suffix3, prefix2, shape, capitals, length",
         )
+    return channels
 
 
 def _with_vectors(
