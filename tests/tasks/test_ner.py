@@ -21,7 +21,7 @@ TASK = EntityRecognition()
 SMALL = (
     "features.channels=['word', 'capitals']", "model.radius=1", "model.width=8", "model.hidden=[16]",
     "model.dropout=0.0", "model.input_dropout=0.0", "training.epochs=12", "training.batch=24",
-    "optimizer.learning_rate=0.03", "linear_epochs=2",
+    "optimizer.learning_rate=0.03", "linear_epochs=2", "model.forget=0.5",
 )  # fmt: skip
 FORMS = ("logistic", "softmax", "margin", "crf")
 
