@@ -22,7 +22,7 @@ from ..data import (
     split_documents,
     split_sentences,
 )
-from ..data.sources import located as located_source
+from ..data.sources import located, recorded_source
 from ..errors import ConfigurationError, DataError
 from ..train.configuration import Count, Options, Whole
 from .task import Say
@@ -126,18 +126,18 @@ def detokenise(tokens: Iterable[str], options: TextOptions) -> str:
     return "\n".join(map(tokenizer.detokenize, sentences)).strip("\n")
 
 
-def read_corpus(options: TextOptions) -> Corpus:
+def read_corpus(options: TextOptions, say: Say = print) -> Corpus:
     """The corpus that ``options.source`` names, tokenised and split.
 
     A folder whose files' names say train, valid (or validation, val, dev) and test is taken as split,
     other files aside.  Where none says test, that for validation is the test, and what is chosen is chosen
-    on the last twentieth of the lines for training.  Otherwise each file is a document.  A single file is
-    cut at blank lines, or, where there are few, at every so many lines or words.  What is not split yet
-    goes to the three parts by a hash of the documents' names, so the split is the same everywhere.
+    on the last twentieth of the lines for training.  Otherwise each file is a document; fewer than thirty
+    are cut at blank lines, or, where those are few, at every so many lines or words.  What is not split
+    yet goes to the three parts by a hash of the documents' names, so the split is the same everywhere.
 
     Raises ``DataError`` where there is nothing to read, or too little to split.
     """
-    source = _read(options)
+    source = _read(options, say)
     parts = source.parts or split_documents(source.documents, seed=0)
     tokens = [_token_lists(part, options) for part in parts]
     for name, found in zip(_PARTS, tokens, strict=True):
@@ -152,24 +152,21 @@ def read_corpus(options: TextOptions) -> Corpus:
     return Corpus(source.name, train, validation, test, source.note)
 
 
-def read_test(options: TextOptions) -> tuple[str, list[list[str]]]:
+def read_test(options: TextOptions, say: Say = print) -> tuple[str, list[list[str]]]:
     """The name and the documents of a text to be scored: its test part if it has one, or all of it.
 
     Raises ``DataError`` where there is nothing to read.
     """
-    source = _read(options)
+    source = _read(options, say)
     tokens = _token_lists(source.parts[2] if source.parts else source.documents, options)
     if not tokens:
         raise DataError("there is no text in it", path=source.path)
     return source.name, tokens
 
 
-def located(source: str, say: Say = print) -> str:
-    """``source`` as a run records it: the path, good from any working directory; named sources are fetched.
-
-    Raises ``DataError`` where there is neither such a path nor such a source.
-    """
-    return source if source == PYTHON_DOCS else str(located_source(source, say).absolute())
+def recorded_text(source: str) -> str:
+    """``source`` as a run records it: a path is good from any working directory."""
+    return source if source == PYTHON_DOCS else recorded_source(source)
 
 
 def check_options(options: TextOptions) -> None:
@@ -202,18 +199,15 @@ class _Source:
     note: str = ""
 
 
-def _read(options: TextOptions) -> _Source:
+def _read(options: TextOptions, say: Say) -> _Source:
     if options.source == PYTHON_DOCS:
         documents = python_docs()
         return _Source(PYTHON_DOCS, PYTHON_DOCS, documents, split_documents(documents, seed=0))
-    path = Path(options.source)
+    path = located(options.source, say)
     if path.is_dir():
         return _read_folder(path, options)
-    if not path.exists():
-        raise DataError(
-            "no such file, folder or named source", path=path, mend=f"name a text file, or {PYTHON_DOCS}"
-        )
-    return _Source(path.name, str(path), _pieces(path, options))
+    text = read_text(path, options.encoding)
+    return _Source(path.name, str(path), _pieces(Document(path.name, text)))
 
 
 def _read_folder(folder: Path, options: TextOptions) -> _Source:
@@ -242,6 +236,8 @@ def _read_folder(folder: Path, options: TextOptions) -> _Source:
             path=folder,
             mend="add it, or name a single file, which will be split",
         )
+    if len(documents) < _ENOUGH:
+        documents = [piece for document in documents for piece in _pieces(document)]
     return _Source(folder.name, str(folder), documents)
 
 
@@ -256,16 +252,15 @@ def _without_end(documents: Sequence[Document]) -> tuple[list[Document], list[Do
     return kept, [document for document in held_out if document.text.strip()]
 
 
-def _pieces(path: Path, options: TextOptions) -> list[Document]:
-    """A file as documents, cut where the text says so or else by length."""
-    text = read_text(path, options.encoding)
+def _pieces(document: Document) -> list[Document]:
+    """A document as several, cut where the text says so or else by length."""
     cuts: list[Callable[[str], list[str]]] = [_blocks, _line_pieces, _word_pieces]
     found: list[str] = []
     for cut in cuts:
-        found = max(found, cut(text), key=len)
+        found = max(found, cut(document.text), key=len)
         if len(found) >= _ENOUGH:
             break
-    return [Document(f"{path.name}:{index}", piece) for index, piece in enumerate(found)]
+    return [Document(f"{document.name}:{index}", piece) for index, piece in enumerate(found)]
 
 
 def _blocks(text: str) -> list[str]:

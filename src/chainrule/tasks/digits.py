@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .. import nn
 from ..compile import Program
 from ..data import Batches, Standardisation, standardise
-from ..data.sources import located
+from ..data.sources import located, recorded_source
 from ..errors import ConfigurationError, DataError, RunFolderError
 from ..functions import ACTIVATIONS, cross_entropy
 from ..graph import Array, Node, placeholder, variable
@@ -179,7 +179,7 @@ class DigitRecogniser:
 
     def evaluate(self, data: str | None) -> Report:
         """Accuracy, the confusion matrix, and precision, recall and F1 of each class, on the test images."""
-        source, test = load_test(data or self.config.data.path or None)
+        source, test = load_test(_folder(data or self.config.data.path))
         self._check_size(test.images, source)
         if test.labels.max() >= self.classes:
             raise DataError(
@@ -277,9 +277,9 @@ class Digits:
         """Train from scratch, or on from the folder's state, and leave the finished run in ``folder``."""
         config = _settled(config)
         if data:  # the whole path, so that the images are found again from any folder
-            path = str(located(data, say).resolve())
+            path = recorded_source(data)
             config = msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, path=path))
-        found = load_digits(config.data.path or None)
+        found = load_digits(_folder(config.data.path, say))
         system = self._system(config, found.image, found.classes, standardise(found.train.images, axis=None))
         if resume and folder.has_state:  # a misfit is told before anything is written
             system.model.load_state_dict(folder.load_state()[0])
@@ -358,6 +358,11 @@ def _read_shape(folder: RunFolder) -> _Shape:
         ) from None
     except msgspec.DecodeError as error:
         raise RunFolderError(f"network.json is damaged: {error}", where=str(path)) from None
+
+
+def _folder(path: str, say: Say = print) -> str | None:
+    """The folder that a path or the name of a source stands for; none for scikit-learn's digits."""
+    return str(located(path, say)) if path else None
 
 
 def _settled(config: Configuration) -> Configuration:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -22,12 +22,7 @@ from ..models.word2vec import NegativeSampler
 from ..ops import astype
 from ..train import Loss, PerExample, Reporter, RunFolder, fit, perplexity
 from ..train.configuration import (
-    Count,
-    OptimizerOptions,
     Options,
-    Rate,
-    TrainingOptions,
-    Whole,
     make_optimizer,
     make_plateau,
     make_settings,
@@ -37,14 +32,14 @@ from ..train.configuration import (
 from .corpus import (
     END,
     Corpus,
-    TextOptions,
     check_options,
     detokenise,
-    located,
     read_corpus,
     read_test,
+    recorded_text,
     tokenise,
 )
+from .language_model_options import LanguageModelConfig
 from .sampling import Sampling, sample_words
 from .task import Report, Say, Table
 
@@ -54,52 +49,6 @@ Floats = NDArray[np.floating[Any]]
 _VOCABULARY = "vocabulary.txt"
 _EVALUATION_BATCH = 1024
 _SAMPLES = 5
-
-
-class ModelOptions(Options):
-    """The neural network."""
-
-    context: Count = 5
-    """How many previous words are read one by one."""
-    history: Whole = 60
-    """How many previous words are read as a decaying average; 0 leaves the average out."""
-    decay: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.95
-    width: Count = 100
-    """Numbers in an embedding."""
-    hidden: Count = 256
-    layers: Count = 1
-    """Hidden layers; each behind the first is added to what it reads."""
-    activation: str = "tanh"
-    dropout: Rate = 0.3
-    tied: bool = True
-    """Whether a word's embedding also scores it."""
-    direct: bool = False
-    """Whether embeddings reach the scores past the hidden layers as well."""
-
-
-class SoftmaxOptions(Options):
-    """What a training step scores; evaluation scores all words."""
-
-    negatives: Whole = 0
-    """So many words drawn at random for each batch, beside the right ones; 0 for all words."""
-    power: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
-    """They are drawn by their counts to this power: 1 as they occur, 0 all alike."""
-
-
-class LanguageModelConfig(Options):
-    """Everything that a run depends on."""
-
-    data: TextOptions = msgspec.field(default_factory=TextOptions)
-    model: ModelOptions = msgspec.field(default_factory=ModelOptions)
-    softmax: SoftmaxOptions = msgspec.field(default_factory=SoftmaxOptions)
-    optimizer: OptimizerOptions = msgspec.field(
-        default_factory=lambda: OptimizerOptions(rule="adam", learning_rate=0.003, schedule="linear")
-    )
-    training: TrainingOptions = msgspec.field(
-        default_factory=lambda: TrainingOptions(epochs=4, batch=512, patience=2)
-    )
-    ngram_order: Annotated[int, msgspec.Meta(ge=0, le=10)] = 0
-    """The order of the n-gram model; 0 takes the best of 2 to 6 on the validation text."""
 
 
 @dataclass
@@ -196,7 +145,7 @@ class LanguageModel:
         corpus = read_corpus(self.config.data)
         name, test = corpus.name, corpus.test
         if data is not None:
-            name, test = read_test(msgspec.structs.replace(self.config.data, source=located(data)))
+            name, test = read_test(msgspec.structs.replace(self.config.data, source=recorded_text(data)))
         return self.compare(corpus, test, f"Perplexity on {name}")
 
     def compare(self, corpus: Corpus, test: Sequence[Sequence[str]], title: str) -> Report:
@@ -331,11 +280,11 @@ class LanguageModeling:
         say: Say,
     ) -> Report:
         """Train on the corpus, compare with the n-gram model on its test part, write samples."""
-        source = located(config.data.source if data is None else data, say)
+        source = recorded_text(config.data.source if data is None else data)
         config = msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, source=source))
         _check(config)
         say(f"reading {source}")
-        corpus = read_corpus(config.data)
+        corpus = read_corpus(config.data, say)
         if corpus.note:
             say(corpus.note)
         system = self._begin(config, corpus, folder, resume)
