@@ -75,3 +75,6 @@ def test_questions_on_the_command_line(run, vectors: Path) -> None:
     answers = json.loads(ran.out)["predictions"]
     assert len(answers[0]["nearest"]) == 5
     assert -1 <= answers[1]["similarity"] <= 1
+    rows = [line.split("\t") for line in run("predict", str(vectors), "river", "the river").out.splitlines()]
+    assert [row[0] for row in rows] == ["river", "the river"]
+    assert (rows[0][2], rows[1][1]) == ("", "")  # an answer that the other has

@@ -303,6 +303,7 @@ def test_a_name_is_fetched(
         ("wnut-17", "did you mean wnut17?"),
         ("glove/glove.6B.50d.txt", "did you mean glove-6b?"),
         ("here.txt", "the named sources are ud-english-ewt, wnut17"),
+        ("", "the named sources are ud-english-ewt, wnut17"),
     ],
 )
 def test_names_that_are_near(data: str, mend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

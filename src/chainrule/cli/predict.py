@@ -74,6 +74,8 @@ def _for_json(value: Any) -> bool:
 
 def _text(value: Any) -> Any:
     """What stands in a cell: numbers as they are, lists of pairs as ``the 0.12  a 0.07``."""
+    if value is None:
+        return ""
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, list):

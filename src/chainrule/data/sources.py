@@ -34,13 +34,13 @@ def located(data: str, say: Say = print, offline: bool = False) -> Path:
     Raises: DataError if there is neither, with names that are near; else as :func:`fetch`.
     """
     path = Path(data)
-    if path.exists():
+    if data and path.exists():
         return path
     name, _, inside = data.replace(os.sep, "/").partition("/")
     if name not in SOURCES:
         near = difflib.get_close_matches(name, SOURCES, n=2)
         mend = f"did you mean {' or '.join(near)}?" if near else f"the named sources are {', '.join(SOURCES)}"
-        raise DataError("no such file, folder or named source", path=path, mend=mend)
+        raise DataError("no such file, folder or named source", path=data or None, mend=mend)
     names = [file.name for file in SOURCES[name].files]
     if inside and inside not in names:
         raise DataError(f"{name} has no file {inside!r}", mend=f"it has {', '.join(names)}")

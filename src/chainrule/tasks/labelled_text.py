@@ -17,7 +17,7 @@ from ..data.sources import located
 from ..errors import ConfigurationError, DataError
 from ..train.configuration import Count, Options, Rate, Whole
 from .corpus import SpaceTokenizer, check_encoding
-from .task import Say
+from .task import Say, silent
 
 PYTHON_DOCSTRINGS = "python-docstrings"
 
@@ -84,7 +84,7 @@ def check_options(options: LabelledOptions) -> None:
 class Texts:
     """What a source holds: all of its texts, or its parts as they were published."""
 
-    def __init__(self, options: LabelledOptions, say: Say = lambda line: None) -> None:
+    def __init__(self, options: LabelledOptions, say: Say = silent) -> None:
         self.options = options
         self.path = options.source
         self.name = Path(options.source).name

@@ -26,6 +26,7 @@ from ..data.tokenizers import WordTokenizer
 from ..errors import ConfigurationError, DataError
 from ..train.configuration import Count, Options
 from .corpus import check_encoding
+from .task import Say, silent
 
 PYTHON_CODE = "python-code"
 ROLE = "role"
@@ -34,10 +35,6 @@ SPAN = "span"
 """Its column with the IOB2 tags of spans."""
 
 _CONLLU = (".conllu",)
-
-
-def _silent(line: str) -> None:
-    """For those who need not hear what is done."""
 
 
 class TaggedDataOptions(Options):
@@ -78,7 +75,7 @@ class Tagged:
     """What was decided about the data that the user should know."""
 
 
-def read_tagged(options: TaggedDataOptions, say: Callable[[str], None] = _silent) -> Tagged:
+def read_tagged(options: TaggedDataOptions, say: Say = silent) -> Tagged:
     """The sentences that ``options.source`` names, in three parts.
 
     A folder's files say by their names what they are for.  A part that is missing is dealt out of the
@@ -194,7 +191,7 @@ def check_options(options: TaggedDataOptions) -> None:
 # -- reading ---------------------------------------------------------------------------------------
 
 
-def _files(options: TaggedDataOptions, say: Callable[[str], None] = _silent) -> Parts:
+def _files(options: TaggedDataOptions, say: Say = silent) -> Parts:
     """The files of the parts: of a folder those of CoNLL-U where there are any."""
     path = located(options.source, say)
     if options.format != "columns" and path.is_dir() and data_files(path, _CONLLU):

@@ -18,6 +18,10 @@ Say = Callable[[str], None]
 """Tells the user what is going on, one line at a time."""
 
 
+def silent(line: str) -> None:
+    """For those who need not hear it, or heard it in training."""
+
+
 @dataclass(frozen=True)
 class Table:
     """Rows under a header; numbers stay numbers, and the faces format them."""

@@ -38,7 +38,7 @@ from ..train.configuration import (
 )
 from .filter_ngrams import Corpus, filter_tables
 from .labelled_text import LabelledOptions, Split, Texts, make_tokenizer
-from .task import Report, Say
+from .task import Report, Say, silent
 from .text_reports import Fold, add_classes, folds_report
 
 Classes = NDArray[np.int64]
@@ -128,7 +128,7 @@ class TextClassifier:
     # -- how it begins -----------------------------------------------------------------------------
 
     @classmethod
-    def begun(cls, config: TextConfig, train: Labelled, say: Say = lambda line: None) -> TextClassifier:
+    def begun(cls, config: TextConfig, train: Labelled, say: Say = silent) -> TextClassifier:
         """As it starts out: classes, words and features from the training texts, weights from the seed."""
         options = config.data
         tokens = list(map(make_tokenizer(options), train.texts))

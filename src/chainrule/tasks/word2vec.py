@@ -43,7 +43,7 @@ from .corpus import check_options
 from .held_out_pairs import HeldOut
 from .language_model import LanguageModeling
 from .running_text import RunningText, encoded, read_running_text
-from .task import Report, Say, Table
+from .task import Report, Say, Table, silent
 from .vector_reports import (
     absolute,
     asked_file,
@@ -123,13 +123,13 @@ class Word2Vec:
         """What the run was asked once more, or what the file ``data`` asks: judged pairs or analogies."""
         vectors = self.word_vectors()
         if data is not None:
-            options, path = asked_file(data, _silent)
+            options, path = asked_file(data, silent)
             report = Report(f"Word vectors on {path.name}")
             examine(report, {self.describe(): vectors}, options)
             return report
         report = Report(f"Word vectors of {self.config.data.vectors_of or self.config.data.source}")
         if not self.config.data.vectors_of:
-            text = read_running_text(self.config.data, _silent)
+            text = read_running_text(self.config.data, silent)
             _add_held_out(report, self, self.held_out(self.encode(text, text.held_out)))
         examine(report, {self.describe(): vectors}, self.config.report)
         report.tables.append(neighbour_table(vectors, self.config.report))
@@ -163,10 +163,6 @@ class Word2Vec:
 
 def _rounded(found: list[tuple[str, float]]) -> list[list[Any]]:
     return [[word, round(cosine, 4)] for word, cosine in found]
-
-
-def _silent(_: str) -> None:
-    """For what has been said already, in training."""
 
 
 class WordVectorLearning:
