@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from chainrule.engines.native.log import Log
+import chainrule as cr
+from chainrule.engines.native.log import Log, log_of
 
 Array = NDArray[Any]
 
@@ -83,3 +86,26 @@ def test_little_is_copied() -> None:
     entries = log.undo(state, 0)
     assert len(entries) < 10
     assert sum(a.nbytes for entry in entries for a in entry.inputs) <= state[0].nbytes
+
+
+def test_programs_over_the_same_variables_share_a_log() -> None:
+    a, b = cr.variable(1.0), cr.variable(1.0)
+    log = log_of([a, b])
+    assert log_of([a, b]) is log
+    assert log_of([b, a]) is not log
+    assert log_of([a]) is not log
+
+
+def test_a_step_that_nobody_has_any_more_leaves_nothing_behind() -> None:
+    """Its variables are in a table's reach: of many models trained in turn, all would stay in memory."""
+
+    def trained() -> weakref.ref[cr.Variable]:
+        w = cr.variable(np.zeros(10, np.float32))
+        step = cr.train.TrainingStep(lambda x: ((w - x) ** 2).mean(), cr.optim.SGD([w], 0.1))
+        for _ in range(2):
+            step(np.ones(10, np.float32))
+        return weakref.ref(w)
+
+    left = trained()
+    gc.collect()
+    assert left() is None

@@ -53,8 +53,8 @@ class Log:
     (array([0., 0., 0.]), [([array(1.)], 2), ([array(10.)], 1)])
     """
 
-    def __init__(self, seconds: float = SECONDS) -> None:
-        self._seconds = seconds
+    def __init__(self, seconds: float = SECONDS, variables: Sequence[Variable] = ()) -> None:
+        self._seconds, self._variables = seconds, tuple(variables)
         self.lock = RLock()
         self._copies: list[Array] = []
         self._taken = -np.inf
@@ -119,12 +119,13 @@ def _same(before: Sequence[Array], now: Sequence[Array]) -> bool:
     return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))
 
 
-_logs: WeakValueDictionary[tuple[Variable, ...], Log] = WeakValueDictionary()
+# By the variables' ids: the variables themselves, held here, would hold their log and never die.
+_logs: WeakValueDictionary[tuple[int, ...], Log] = WeakValueDictionary()
 
 
 def log_of(variables: Sequence[Variable]) -> Log:
-    """The one log of all programs that update just these variables."""
-    return _logs.setdefault(tuple(variables), Log())
+    """The one log of all programs that update just these variables, which it keeps: no id is used again."""
+    return _logs.setdefault(tuple(map(id, variables)), Log(variables=variables))
 
 
 def _after_fork() -> None:
