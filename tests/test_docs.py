@@ -10,10 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from chainrule.cli.main import main
+from chainrule.cli.main import cli, main
+from chainrule.data.source_table import SOURCES
+from chainrule.tasks import TASKS
+from chainrule.train.configuration import Options, resolve, to_mapping
 
 ROOT = Path(__file__).parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", *DOCS]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -103,3 +107,40 @@ def test_commands_print_what_they_say(
         printed = captured.out + captured.err
         wanted = re.sub(r"(?m)^…$", "...", said).replace("…", "...")
         assert doctest.OutputChecker().check_output(wanted, printed, FLAGS), f"{command} printed\n{printed}"
+
+
+def commands(text: str) -> list[list[str]]:
+    """What a document tells to type, on a line or in a sentence; output that is shown with it aside."""
+    text = re.sub(r"\\\n\s*", " ", text)
+    found = re.findall(r"(?m)^(?: {4})?(chainrule [a-z]+ .*)$", text)
+    found += re.findall(r"`(chainrule [a-z]+ [^`|…]*)[`|]", text.replace("\n", " "))
+    return [shlex.split(line, comments=True)[1:] for line in found]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_command_is_one_that_is_understood(path: Path) -> None:
+    for name, *arguments in commands(path.read_text(encoding="utf-8")):
+        arguments = arguments[: arguments.index(">")] if ">" in arguments else arguments
+        params = cli.commands[name].make_context(name, arguments).params
+        if name == "train":
+            task = params["task"]
+            resolve(task.Config, settings=params["settings"], task=task.name)
+            data = params["data"] or ""
+            assert re.search("[A-Z/.]|^$", data) or data in SOURCES, f"{data} is no named source"
+
+
+def settings(config: type[Options]) -> set[str]:
+    """``section.key`` of every setting."""
+    sections = to_mapping(config()).items()
+    return {f"{section}.{key}" for section, keys in sections if isinstance(keys, dict) for key in keys}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_setting_is_one_of_the_task_s(path: Path) -> None:
+    """On the page of a task, of this one; elsewhere, of any."""
+    tasks = [TASKS[path.stem]] if path.stem in TASKS else list(TASKS.values())
+    known = set().union(*(settings(task.Config) for task in tasks))
+    sections = "|".join({key.partition(".")[0] for key in known})
+    text = path.read_text(encoding="utf-8")
+    named = set(re.findall(rf"`((?:{sections})\.[a-z_0-9]+)(?:=[^`]*)?`", text))
+    assert {name for name in named if not name.endswith((".html", ".py", ".safetensors"))} <= known
