@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from chainrule.data import Vocabulary, spans_of
+from chainrule.data import Sentences, Vocabulary, spans_of
 from chainrule.errors import ConfigurationError, DataError, RunFolderError
 from chainrule.tasks import EntityRecognition
-from chainrule.tasks.entity_scorer import Decoder
+from chainrule.tasks.entity_scorer import Decoder, scheme_of
 from chainrule.tasks.ner import EntityTagger
 from chainrule.tasks.tagged_data import sentences_of
 from chainrule.train import RunFolder, Silent
@@ -101,6 +102,22 @@ def test_the_linear_chain_alone(tmp_path, data):
     assert [row[0] for row in report.tables[0].rows][-1] == "crf, window of 3, linear"
 
 
+@pytest.mark.parametrize("form", ["softmax", "margin", "crf"])
+def test_a_committee_has_the_mean_of_its_members_scores(tmp_path, data, form):
+    settings = (f"model.form={form}", "model.members=2", "linear_epochs=0", "training.engine=stepper")
+    report = train(tmp_path / "run", data, *settings, "training.epochs=2")
+    assert report.tables[0].rows[-1][0].startswith(f"2 times {form}")
+    scorer = TASK.load(RunFolder(tmp_path / "run")).scorer
+    encoded = scorer.encode(_sentences(sentences(5, 7)))
+    together = scorer.scores(encoded)
+    one, other = (replace(scorer, model=member).scores(encoded) for member in scorer.members)
+    assert not np.allclose(one, other)
+    np.testing.assert_allclose(together, (one + other) / 2, rtol=1e-5, atol=1e-6)
+    if form == "crf":
+        first, second = (member.between.value for member in scorer.members)
+        np.testing.assert_allclose(scorer.decoder.learned[0], (first + second) / 2, rtol=1e-6)
+
+
 @pytest.mark.parametrize("corrupted", ["word", "window"])
 def test_corrupted_windows_of_either_kind(tmp_path, data, corrupted):
     settings = ("model.form=margin", f"model.corrupted={corrupted}", "linear_epochs=0", "training.epochs=20")
@@ -171,6 +188,23 @@ def test_tags_of_any_scheme_are_read_and_answered_in_it(tmp_path):
     assert system.scheme == "BILOU"
     (tags,) = system.tag(_sentences([[("Bob", ""), ("Lee", ""), ("saw", ""), ("Oslo", "")]]))
     assert tags == ["B-person", "L-person", "O", "U-place"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "scheme"),
+    [
+        (["B-X", "I-X", "O", "B-Y"], "IOB2"),
+        (["I-X", "I-X", "O", "I-Y"], "IOB1"),
+        (["I-X", "B-X", "I-X", "O"], "IOB1"),
+        (["B-X", "E-X", "O", "S-Y"], "BIOES"),
+        (["B-X", "L-X", "O", "U-Y"], "BILOU"),
+        (["O", "O"], "IOB2"),
+        (["B-X", "I-X", "O", "I-Y", "B-Y", "O", "B-X"], "IOB2"),  # a fault; other schemes have more
+    ],
+)
+def test_the_scheme_is_found_by_the_tags(tags, scheme):
+    sentences_ = Sentences({"form": [["w"] * len(tags)], "ner": [tags]}, [1], "x.txt")
+    assert scheme_of(sentences_, "ner") == scheme
 
 
 # -- the search ------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ Start reading at ``ngram.py``, the baseline that a neural language model has to 
 """
 
 from .count_vectors import count_vectors, positive_pmi
-from .entity_tagger import ChainTagger, YesNoTagger
+from .entity_tagger import ChainTagger, Committee, YesNoTagger
 from .gazetteer import Gazetteer
 from .image_cnn import ImageCNN
 from .language_model import FeedForwardLanguageModel
@@ -22,6 +22,7 @@ __all__ = [
     "MLP2",
     "ChainTagger",
     "ChannelEmbeddings",
+    "Committee",
     "FeedForwardLanguageModel",
     "FoldedLinear",
     "Gazetteer",

@@ -6,6 +6,8 @@ the loss (lecture M, and Collobert et al., 2011, section 3.3).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..functions import (
@@ -72,6 +74,31 @@ class YesNoTagger(Module):
         sides = np.broadcast_to(np.array([1, -1], np.float32), (count, 2))
         where_yes_begins = hinge_loss(held, sides, margin=margin / 2)
         return max_margin(true, false, margin=margin) + where_yes_begins
+
+
+class Committee(Module):
+    """Several taggers of the same kind: the mean of their scores.
+
+        f = (f₁ + … + f_M) / M
+
+    They differ by their first weights alone, and so in what they get wrong.
+
+    >>> import chainrule as cr
+    >>> from chainrule.models import Lookup
+    >>> members = [WindowTagger([Lookup(100, 8)], radius=1, classes=5, seed=seed) for seed in (0, 1)]
+    >>> Committee(members)(cr.placeholder((7, 3), "int32")).shape
+    (7, 5)
+    """
+
+    def __init__(self, members: Sequence[Module]) -> None:
+        self.members = list(members)
+
+    def forward(self, *windows: Node, mode: Mode = EVALUATE) -> Node:
+        scores: list[Node] = [member(*windows, mode=mode) for member in self.members]
+        total = scores[0]
+        for more in scores[1:]:
+            total = total + more
+        return total / len(scores)
 
 
 class ChainTagger(Module):

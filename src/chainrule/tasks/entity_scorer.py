@@ -40,8 +40,9 @@ from ..data import (
 )
 from ..data.word_vectors import WordVectors
 from ..errors import DataError
+from ..functions import cross_entropy
 from ..graph import Node
-from ..models import ChainTagger, YesNoTagger, viterbi
+from ..models import ChainTagger, Committee, LinearTagger, WindowTagger, YesNoTagger, viterbi
 from ..nn import Mode
 from ..ops import astype
 from ..train import Epochs, SpanScores
@@ -77,6 +78,8 @@ class EntityTaggerOptions(TaggerOptions):
     score for whole sentences with learned transitions."""
     scheme: TagScheme = "BIOES"
     """The tags that are learned, whatever those of the data are."""
+    members: Count = 1
+    """Networks that are trained side by side, from different first weights; their scores are averaged."""
     margin: Positive = 1.0
     """By how much a true window shall score more than a corrupted one."""
     corrupted: Literal["word", "window"] = "window"
@@ -168,20 +171,28 @@ class EntityScorer(Scorer):
     ) -> EntityScorer:
         """As it starts out; the first of ``tags`` is O."""
         assert isinstance(config, EntityConfig)
-        options = config.model
-        yes_no = options.form in ("logistic", "margin")
-        below = network(config, channels, len(tags) - yes_no, vectors)
-        wrapped: Any = (
-            YesNoTagger(below) if yes_no else ChainTagger(below) if options.form == "crf" else below
-        )
-        return cls(channels, tags, wrapped, options.radius, config.training.engine, options)
+        options, training = config.model, config.training
+        members = []
+        for member in range(options.members):
+            seed = training.seed * options.members + member
+            own = msgspec.structs.replace(config, training=msgspec.structs.replace(training, seed=seed))
+            members.append(_member(own, channels, len(tags), vectors))
+        model: Any = Committee(members) if options.members > 1 else members[0]
+        return cls(channels, tags, model, options.radius, training.engine, options)
+
+    @property
+    def members(self) -> list[Any]:
+        """The networks, of which there is usually one."""
+        return self.model.members if isinstance(self.model, Committee) else [self.model]
 
     @property
     def decoder(self) -> Decoder:
         """The search, with what has been learned about transitions."""
-        chain = self.model if isinstance(self.model, ChainTagger) else None
-        learned = chain and tuple(v.value for v in (chain.between, chain.start, chain.end))
-        return Decoder(self.tags, self.options.scheme, learned or None, self.outside)
+        learned = None
+        if self.options.form == "crf":
+            parts = [[v.value for v in (m.between, m.start, m.end)] for m in self.members]
+            learned = tuple(np.mean(own, axis=0) for own in zip(*parts, strict=True))
+        return Decoder(self.tags, self.options.scheme, learned, self.outside)
 
     def tag(self, encoded: Encoded) -> Tags:
         """The best allowed tags of each sentence, in the scheme that was learned."""
@@ -205,17 +216,39 @@ class EntityScorer(Scorer):
         return WindowBatches(encoded, self.radius, size, tags=tags, seed=seed)
 
     def loss(self, *batch: Node, mode: Mode) -> Node:
-        """The loss of a batch of :meth:`batches`."""
-        model: Any = self.model
-        if self.options.form == "crf":
-            *windows, tags, mask = batch
-            return model.loss(windows, tags, mask, mode)  # type: ignore[no-any-return]
-        *windows, tags = batch
-        if self.options.form == "margin":
-            return model.margin_loss(windows, astype(tags, "int64"), mode, self.options.margin)  # type: ignore[no-any-return]
-        if self.options.form == "logistic":
-            return model.logistic_loss(windows, tags, mode)  # type: ignore[no-any-return]
-        return super().loss(*batch, mode=mode)
+        """The loss of a batch of :meth:`batches`: the sum of the networks'."""
+        losses = [_loss(model, self.options, batch, mode) for model in self.members]
+        total = losses[0]
+        for more in losses[1:]:
+            total = total + more
+        return total
+
+
+def _member(
+    config: EntityConfig, channels: Channels, tags: int, vectors: WordVectors | None
+) -> WindowTagger | LinearTagger | YesNoTagger | ChainTagger:
+    """One network, and what its form puts on top."""
+    form = config.model.form
+    if form in ("logistic", "margin"):
+        return YesNoTagger(network(config, channels, tags - 1, vectors))
+    below = network(config, channels, tags, vectors)
+    return ChainTagger(below) if form == "crf" else below
+
+
+def _loss(model: Any, options: EntityTaggerOptions, batch: Sequence[Node], mode: Mode) -> Node:
+    found: Node
+    if options.form == "crf":
+        *windows, tags, mask = batch
+        found = model.loss(windows, tags, mask, mode)
+        return found
+    *windows, tags = batch
+    if options.form == "margin":
+        found = model.margin_loss(windows, astype(tags, "int64"), mode, options.margin)
+    elif options.form == "logistic":
+        found = model.logistic_loss(windows, tags, mode)
+    else:
+        found = cross_entropy(model(*windows, mode=mode), astype(tags, "int64"))
+    return found
 
 
 def begin(

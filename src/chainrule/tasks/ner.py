@@ -151,7 +151,8 @@ def _describe(config: EntityConfig) -> str:
     layers = "-".join(map(str, model.hidden)) or "no"
     below = "linear" if model.kind == "linear" else f"{layers} hidden units"
     vectors = ", with word vectors" if config.data.vectors else ""
-    return f"{model.form}, window of {2 * model.radius + 1}, {below}{vectors}"
+    several = f"{model.members} times " if model.members > 1 else ""
+    return f"{several}{model.form}, window of {2 * model.radius + 1}, {below}{vectors}"
 
 
 class EntityRecognition:
