@@ -12,6 +12,7 @@ import pytest
 from chainrule.data import write_atomically
 from chainrule.tasks import TASKS
 from chainrule.train import RunFolder
+from chainrule.train.configuration import resolve
 
 from .conftest import QUICK, Run
 
@@ -87,6 +88,14 @@ def test_a_configuration_file_and_what_overrides_it(run: Run, tmp_path: Path) ->
     assert found["model"]["hidden"] == [8]
     assert (found["training"]["seed"], found["training"]["batch"]) == (5, 7)
     assert {path.name for path in tmp_path.iterdir()} == {"mine.toml"}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_s_settings_are_shown_and_read_again(run: Run, tmp_path: Path, task: str) -> None:
+    shown = run("train", task, "--show-config")
+    assert (shown.code, shown.err) == (0, "")
+    (tmp_path / "mine.toml").write_text(shown.out, encoding="utf-8")
+    assert resolve(TASKS[task].Config, file=tmp_path / "mine.toml", task=task) == TASKS[task].Config()
 
 
 def test_what_a_setting_leaves_out_is_as_the_task_has_it(run: Run) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-import tomli_w
 
 from ..compile import ENGINES
 from ..errors import ConfigurationError, DataError, RunFolderError
 from ..tasks import TASKS, Map, Report, Task
 from ..train import Reporter, RunFolder, Silent, default_reporter
 from ..train.configuration import Options, recorded, resolve, to_mapping
+from ..train.run_folder import to_toml
 from ..view import Figure as FigureOnPage
 from ..view import Sample as SampleOnPage
 from ..view import Table as TableOnPage
@@ -121,7 +121,7 @@ def train(
         config_file = str(folder.config_path)
     config = resolve(task.Config, file=config_file, settings=overrides, task=task.name)
     if show_config:
-        click.echo(tomli_w.dumps({"task": task.name, **to_mapping(config)}), nl=False)
+        click.echo(to_toml({"task": task.name, **to_mapping(config)}), nl=False)
         return
     with contextlib.nullcontext(folder) if resume else _new_folder(task, out) as folder:
         report = _run(task, config, data, folder, resume, quiet)

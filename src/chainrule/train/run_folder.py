@@ -58,7 +58,7 @@ class RunFolder:
                 left_by_a_kill.unlink()
         except OSError as error:
             raise DataError(f"the folder cannot be made: {error.strerror or error}", path=self.path) from None
-        write_atomically(self.config_path, tomli_w.dumps(_without_none(config)))
+        write_atomically(self.config_path, to_toml(config))
 
     @property
     def config_path(self) -> Path:
@@ -176,6 +176,16 @@ def _json(path: Path, text: str, line: int | None = None) -> dict[str, Any]:
             f"{path.name} is damaged: {found}", where=where, mend="restore it, or train again"
         )
     return found
+
+
+def to_toml(config: Mapping[str, Any]) -> str:
+    """A configuration as a TOML file has it; settings without a value are left out.
+
+    >>> print(to_toml({"model": {"stride": 1, "padding": None}}), end="")
+    [model]
+    stride = 1
+    """
+    return tomli_w.dumps(_without_none(config))
 
 
 def _without_none(value: Any) -> Any:
