@@ -10,6 +10,7 @@ from .image_cnn import ImageCNN
 from .language_model import FeedForwardLanguageModel
 from .ngram import KneserNey
 from .perceptron import MLP, MLP1, MLP2, FoldedLinear, Perceptron, with_constant
+from .random_shift import RandomShift
 from .text_cnn import TextCNN
 from .viterbi import viterbi
 from .window_tagger import ChannelEmbeddings, LinearTagger, Lookup, WindowTagger
@@ -32,6 +33,7 @@ __all__ = [
     "Lookup",
     "NegativeSampler",
     "Perceptron",
+    "RandomShift",
     "SkipGram",
     "TextCNN",
     "WindowTagger",
