@@ -277,6 +277,28 @@ def test_resumed_training_leaves_the_same_bits(tmp_path, data, form):
     assert all(np.array_equal(one[name], parts[name]) for name in one)
 
 
+def test_what_an_interrupted_run_has_learned_can_be_used(tmp_path, data):
+    class Interrupting(Silent):
+        """Ctrl-C after the first epoch."""
+
+        def epoch(self, record):
+            raise KeyboardInterrupt
+
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt):
+        TASK.train(
+            resolve(TASK.Config, settings=SMALL),
+            str(data),
+            folder,
+            resume=False,
+            reporter=Interrupting(),
+            say=lambda line: None,
+        )
+    system = TASK.load(folder)
+    assert system.scorer.outside == 0
+    assert system.predict(["we flew"])[0]["text"] == "we flew"
+
+
 def test_the_test_part_decides_nothing(tmp_path, data):
     for name in ("x.train.conll", "x.dev.conll"):
         (tmp_path / name).write_bytes((data / name).read_bytes())

@@ -219,7 +219,9 @@ class EntityRecognition:
         scorer.save(folder)
         lexicon.save(folder.path / _LEXICON)
         gazetteer.save(folder.path / _GAZETTEER)
-        return EntityTagger(config, scorer, Baselines(lexicon, gazetteer))
+        system = EntityTagger(config, scorer, Baselines(lexicon, gazetteer))
+        _save_shifts(system, folder)  # of a run that is interrupted there are none
+        return system
 
     def _fit(
         self, system: EntityTagger, inner: Tagged, folder: RunFolder, resume: bool, reporter: Reporter
@@ -342,8 +344,9 @@ def _save_shifts(system: EntityTagger, folder: RunFolder) -> None:
 
 def _load_shifts(folder: RunFolder) -> tuple[float, float]:
     path = folder.path / _DECODER
+    content = read_bytes(path)
     try:
-        found = json.loads(read_bytes(path))
+        found = json.loads(content)
         return float(found["outside"]), float(found["linear_outside"])
     except (ValueError, KeyError, TypeError) as error:
         raise RunFolderError(
