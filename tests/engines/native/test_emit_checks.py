@@ -37,14 +37,70 @@ turned = index.add(index.scale(loops.axis(j), ROWS), loops.axis(i))
 @pytest.mark.parametrize("place", [at, turned], ids=["in turn", "gathered"])
 @pytest.mark.parametrize("dtype", [float32, float64], ids=str)
 @pytest.mark.parametrize("target", TARGETS)
-def test_what_is_not_zero_is_found_wherever_it_is(target: str, dtype: DType, place: Scalar) -> None:
+def test_what_is_not_finite_is_found_wherever_it_is(target: str, dtype: DType, place: Scalar) -> None:
     x = Buffer("x", ROWS * WIDTH, dtype, "input")
-    plain = kernel(x, loops.eq(loops.load(x, place), loops.constant(0.0, dtype)), copies=9)
-    zeros = np.where(np.arange(x.size) % 3, 0.0, -0.0)
-    assert passes(plain, x, zeros, TARGETS[target])
+    plain = kernel(x, loops.isfinite(loops.load(x, place)), copies=9)
+    info = np.finfo(dtype)
+    good = np.resize([0.0, -0.0, info.max, info.min, info.smallest_subnormal], x.size)
+    assert passes(plain, x, good, TARGETS[target])
     for wrong in (*range(WIDTH), x.size - 1):
-        for bad in (np.nan, np.inf, -1.0, np.finfo(dtype).smallest_subnormal):
-            assert not passes(plain, x, np.where(np.arange(x.size) == wrong, bad, zeros), TARGETS[target])
+        for bad in (np.nan, np.inf, -np.inf):
+            assert not passes(plain, x, np.where(np.arange(x.size) == wrong, bad, good), TARGETS[target])
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_only_what_there_is_has_to_be_finite(target: str) -> None:
+    """Lanes behind the end of a row read zeros, whose inverses are infinite."""
+    x = Buffer("x", ROWS * WIDTH, float32, "input")
+    inverse = loops.div(loops.constant(1.0, float32), loops.load(x, at))
+    made = kernel(x, loops.isfinite(inverse))
+    assert passes(made, x, np.ones(x.size), TARGETS[target])
+    for wrong in (WIDTH - 1, x.size - 1):
+        assert not passes(made, x, np.arange(x.size) != wrong, TARGETS[target])
+
+
+LENGTH = 150
+
+
+@pytest.mark.parametrize("count", [0, 1, 16, 33, LENGTH])
+@pytest.mark.parametrize("target", TARGETS)
+def test_finite_up_to_a_limit(target: str, count: int) -> None:
+    """Numbers of two widths, and one that is the same for a whole row, as far as they are counted."""
+    size = Buffer("size", 1, int64, "input")
+    x, z, w = (
+        Buffer("x", LENGTH, float32, "input"),
+        Buffer("z", LENGTH, float64, "input"),
+        Buffer("w", 2, float32, "input"),
+    )
+    y, v = Buffer("y", LENGTH, float32), Buffer("v", 2, float32)
+    r, k = Axis("r", 2), Axis("k", LENGTH, loops.load(size, loops.constant(0, int64)))
+    number, row = loops.axis(k), loops.axis(r)
+    finite = loops.and_(
+        loops.isfinite(loops.load(x, number)),
+        loops.and_(loops.isfinite(loops.load(z, number)), loops.isfinite(loops.load(w, row))),
+    )
+    inner = loops.loop(k, [loops.check(finite), loops.store(y, number, loops.load(x, number))])
+    made = Kernel("k", None, (loops.loop(r, [inner, loops.store(v, row, loops.load(w, row))]),))
+    for buffer in (x, z, w):
+        for wrong in (None, *range(0, buffer.size, 7), buffer.size - 1):
+            memory = {b: np.ones(b.size, b.dtype) for b in (x, z, w, y, v)} | {size: np.array([count])}
+            if wrong is not None:
+                memory[buffer][wrong] = np.inf
+            reached = wrong is not None and (count > 0 if buffer is w else wrong < count)
+            assert run_kernel(made, memory, TARGETS[target]) is not reached
+
+
+@pytest.mark.parametrize("shares", [1, 2, 7])
+@pytest.mark.parametrize("target", TARGETS)
+def test_finite_in_any_share_of_an_axis(target: str, shares: int) -> None:
+    x, y = Buffer("x", LENGTH, float32, "input"), Buffer("y", LENGTH, float32)
+    n = Axis("n", LENGTH)
+    value = loops.load(x, loops.axis(n))
+    made = Kernel("n", n, (loops.check(loops.isfinite(value)), loops.store(y, loops.axis(n), value)))
+    for wrong in range(-1, LENGTH):
+        values = np.where(np.arange(LENGTH) == wrong, np.nan, 1).astype(np.float32)
+        passed = run_kernel(made, {x: values, y: np.zeros(LENGTH, np.float32)}, TARGETS[target], shares)
+        assert passed is (wrong < 0)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -52,6 +108,8 @@ def test_any_other_condition_is_found_wherever_it_fails(target: str) -> None:
     for dtype, condition in (
         (float32, lambda v: loops.lt(v, 5.0)),
         (float64, lambda v: loops.and_(loops.ge(v, 0.0), loops.lt(v, 5.0))),
+        (float32, lambda v: loops.eq(loops.mul(loops.sub(v, 1.0), 1.0), 0.0)),
+        (float64, lambda v: loops.and_(loops.isfinite(v), loops.lt(v, 5.0))),
         (int64, lambda v: loops.ne(v, 7)),
         (int64, lambda v: loops.eq(loops.mul(v, 0), 0)),
     ):

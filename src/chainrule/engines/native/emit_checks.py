@@ -1,37 +1,29 @@
-"""Checks: a branch around the telling; behind gathered loads, bits that are kept and told of at the end.
+"""Checks: a branch around the telling; what has to be finite is looked at together, at the end.
 
-A gather is a program of its own on some processors, and a mask that is tested behind one waits for it
-long (22 cycles a check on one).  That a vector is zero is then looked at in its own bits.
+A mask that is tested makes some processors wait: behind a gathered load, 22 cycles a check on one.  So
+loops carry the bits of x - x, which are 0, or those of a NaN where x is infinite or NaN; bits that are set
+once stay set.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from itertools import product
 
-from ...dtypes import is_float
-from ...loops.ir import Buffer, Scalar
-from .emit_facts import Facts
+from ...dtypes import DType
+from ...loops.ir import Scalar
 from .emit_lanes import Reductions
 from .emit_operations import type_of
-from .target import Target
-
-PLACES = 8
-"""Where it is kept what has failed, of each type."""
 
 
 class Checks(Reductions):
     """Conditions without which a run is refused."""
 
-    def __init__(self, target: Target, facts: Facts, buffers: Sequence[Buffer]) -> None:
-        super().__init__(target, facts, buffers)
-        self.failures: dict[str, str] = {}
-        self.turn = 0
-
     def check(self, condition: Scalar) -> None:
         """Refuse the run unless the condition holds: by a branch, or with others at the end."""
-        found = _zero_test(condition)
-        if found is not None and self.gathers and self.lanes_of(self.info(found).mask):
-            self._check_zero(found)
+        finite = _finite(condition)
+        if finite:
+            for dtype in dict.fromkeys([value.dtype for value in finite]):
+                self._carry(dtype, [value for value in finite if value.dtype is dtype])
             return
         info = self.info(condition)
         lanes = self.lanes_of(info.mask)
@@ -61,68 +53,53 @@ class Checks(Reductions):
         self.do(f"br label %o{number}")
         self.begin_block(f"o{number}")
 
-    def _check_zero(self, value: Scalar) -> None:
-        """That a vector is zero: but for their signs, the bits of zeros are 0."""
-        info = self.info(value)
-        lanes, width = self.lanes_of(info.mask), 8 * value.dtype.itemsize
-        integers = f"<{lanes} x i{width}>"
-        for copy in self.copies(info.mask):
+    def _carry(self, dtype: DType, values: list[Scalar]) -> None:
+        """Keep, lane by lane, whether all of these have been finite."""
+        mask = 0
+        for value in values:
+            mask |= self.info(value).mask
+        lanes = self.lanes_of(mask)
+        type, bits = type_of(dtype, lanes), _bits(dtype, lanes)
+        found: list[str] = []
+        for copy, value in product(self.copies(mask), values):
             name = self.operand(value, copy, lanes)
-            bits = self.here(f"bitcast {type_of(value.dtype, lanes).text} {name} to {integers}")
-            rest = self.here(f"shl {integers} {bits}, splat (i{width} 1)")
-            mask = self.lane_mask(copy)
-            if mask is not None:
-                rest = self.here(
-                    f"select <{lanes} x i1> {mask}, {integers} {rest}, {integers} zeroinitializer"
+            inside = self.lane_mask(copy) if lanes else None
+            if inside is not None:
+                name = self.operations.select(
+                    self.here, type, inside, name, self.operations.number(type, 0.0)
                 )
-            self._fail(integers, rest)
-
-    def _fail(self, type: str, bits: str) -> None:
-        """Keep bits that are 0 where nothing has failed; neighbouring vectors do so in places of their own,
-
-        or each would wait until the last one's had been stored."""
-        place = self.failures.get(type)
-        if place is None:
-            place = self.failures[type] = self.allocate(type, PLACES)
-            for number in range(PLACES):
-                at = f"%s{self.fresh()}"
-                self.allocations.append(f"{at} = getelementptr {type}, ptr {place}, i64 {number}")
-                self.allocations.append(f"store {type} zeroinitializer, ptr {at}")
-        dimension = self.lane_dimension() or next(iter(reversed(self.dimensions)), None)
-        base = "0" if dimension is None else self.places[dimension.axis].base
-        if not base.isdigit():
-            assert dimension is not None
-            turn = self.here(f"udiv i64 {base}, {dimension.step}")
-            base = self.here(f"and i64 {self.here(f'add i64 {turn}, {self.turn}')}, {PLACES - 1}")
-        else:
-            base = str(self.turn)
-        self.turn = (self.turn + 1) % PLACES
-        at = self.here(f"getelementptr {type}, ptr {place}, i64 {base}")
-        old = self.here(f"load {type}, ptr {at}")
-        self.do(f"store {type} {self.here(f'or {type} {old}, {bits}')}, ptr {at}")
+            difference = self.here(f"fsub {type.text} {name}, {name}")
+            found.append(self.here(f"bitcast {type.text} {difference} to {bits}"))
+        while len(found) > 1:  # in pairs, so that only one waits for what was kept before
+            pairs = list(zip(found[::2], found[1::2], strict=False))
+            found = [*[self.here(f"or {bits} {a}, {b}") for a, b in pairs], *found[2 * len(pairs) :]]
+        self.levels[-1].failed[bits] = self.here(f"or {bits} {self.failed(bits)}, {found[0]}")
 
     def report(self) -> None:
         """Tell of what has failed, when all is done."""
         found: str | None = None
-        for type, place, number in [(t, p, n) for t, p in self.failures.items() for n in range(PLACES)]:
-            bits = self.here(
-                f"load {type}, ptr {self.here(f'getelementptr {type}, ptr {place}, i64 {number}')}"
-            )
-            if type[0] == "<":
-                lanes, _, element = type[1:-1].split()
-                bits = self.operations.call(
-                    self.here, f"llvm.vector.reduce.or.v{lanes}{element}", element, (type, bits)
+        for bits, name in self.levels[0].failed.items():
+            element = bits
+            if bits[0] == "<":
+                lanes, _, element = bits[1:-1].split()
+                name = self.operations.call(
+                    self.here, f"llvm.vector.reduce.or.v{lanes}{element}", element, (bits, name)
                 )
-                type = element
-            failed = self.here(f"icmp ne {type} {bits}, 0")
+            name = self.here(f"shl {element} {name}, 1")  # a zero may have a sign
+            failed = self.here(f"icmp ne {element} {name}, 0")
             found = failed if found is None else self.here(f"or i1 {found}, {failed}")
         if found is not None:
             self._tell(found)
 
 
-def _zero_test(condition: Scalar) -> Scalar | None:
-    """The float that a condition asks to be zero."""
-    if condition.op != "eq" or condition.args[1].op != "constant" or not is_float(condition.args[0].dtype):
-        return None
-    value, zero = condition.args
-    return None if zero.payload or value.op == "constant" else value
+def _bits(dtype: DType, lanes: int) -> str:
+    element = f"i{8 * dtype.itemsize}"
+    return f"<{lanes} x {element}>" if lanes else element
+
+
+def _finite(condition: Scalar) -> list[Scalar]:
+    """What a condition asks to be finite, if that is all that it asks."""
+    if condition.op == "isfinite":
+        return list(condition.args)
+    parts = [_finite(part) for part in condition.args] if condition.op == "and" else [[]]
+    return [value for part in parts for value in part] if all(parts) else []

@@ -32,10 +32,12 @@ class Loops(Values):
     def depth(self) -> int:
         return len(self.levels) - 1
 
-    def open_level(self, label: str, writes: frozenset[Buffer] = NOTHING, unsure: bool = False) -> None:
+    def open_level(
+        self, label: str, writes: frozenset[Buffer] = NOTHING, unsure: bool = False, repeats: bool = False
+    ) -> None:
         """Begin code with places of its own; what was read from ``writes`` is stale."""
         self.forget_reads(writes, wholly=True)
-        self.levels.append(Level(label, writes, unsure))
+        self.levels.append(Level(label, writes, unsure, repeats=repeats))
 
     def _pop(self) -> Level:
         """End a level: nothing that was computed on it can be used any more."""
@@ -69,6 +71,7 @@ class Loops(Values):
         outer = self.levels[-1]
         outer.lines += inner.lines
         outer.label = inner.label
+        outer.failed |= inner.failed
 
     def open_condition(self, condition: str, writes: frozenset[Buffer]) -> int:
         """Code that runs if a condition holds."""
@@ -87,7 +90,10 @@ class Loops(Values):
         )
         outer.lines.append(outer.lines.pop(branch))
         outer.lines += [*inner.lines, f"br label %e{number}", f"e{number}:"]
-        outer.label = f"e{number}"
+        before, outer.label = outer.label, f"e{number}"
+        for type, last in inner.failed.items():
+            first = self.failed(type)
+            outer.failed[type] = self.here(f"phi {type} [ {first}, %{before} ], [ {last}, %{inner.label} ]")
 
     def open_loop(
         self,
@@ -105,7 +111,7 @@ class Loops(Values):
         """
         number = self.fresh()
         names = [(type, first, f"%c{number}.{i}") for i, (type, first) in enumerate(carried)]
-        self.open_level(f"h{number}", writes, unsure)
+        self.open_level(f"h{number}", writes, unsure, repeats=True)
         loop = OpenLoop(number, f"%i{number}", start, stop, step, guarded, names)
         for name in (loop.index, *[name for _, _, name in names]):
             self.homes[name] = self.depth
@@ -117,6 +123,8 @@ class Loops(Values):
         outer = self.levels[-1]
         n, head, leave = loop.number, f"h{loop.number}", f"x{loop.number}"
         before = outer.label
+        failed = [(type, self.failed(type), name) for type, name in inner.handed.items()]
+        carried, lasts = [*loop.carried, *failed], [*handed, *[inner.failed[type] for type in inner.handed]]
         if loop.guarded:
             outer.lines.append(f"%g{n} = icmp slt i64 {loop.start}, {loop.stop}")
             outer.lines.append(f"br i1 %g{n}, label %{head}, label %{leave}")
@@ -124,21 +132,36 @@ class Loops(Values):
             outer.lines.append(f"br label %{head}")
         outer.lines.append(f"{head}:")
         outer.lines.append(f"{loop.index} = phi i64 [ {loop.start}, %{before} ], [ %n{n}, %{inner.label} ]")
-        for (type, first, name), last in zip(loop.carried, handed, strict=True):
+        for (type, first, name), last in zip(carried, lasts, strict=True):
             outer.lines.append(f"{name} = phi {type} [ {first}, %{before} ], [ {last}, %{inner.label} ]")
         outer.lines += inner.lines
         outer.lines.append(f"%n{n} = add nuw nsw i64 {loop.index}, {loop.step}")
         outer.lines.append(f"%d{n} = icmp slt i64 %n{n}, {loop.stop}")
         outer.lines.append(f"br i1 %d{n}, label %{head}, label %{leave}")
         self.begin_block(leave)
-        if not loop.guarded:
-            for last in handed:
-                self.homes[last] = self.depth
-            return list(handed)
-        return [
-            self.here(f"phi {type} [ {first}, %{before} ], [ {last}, %{inner.label} ]")
-            for (type, first, _), last in zip(loop.carried, handed, strict=True)
-        ]
+        if loop.guarded:
+            lasts = [
+                self.here(f"phi {type} [ {first}, %{before} ], [ {last}, %{inner.label} ]")
+                for (type, first, _), last in zip(carried, lasts, strict=True)
+            ]
+        for last in lasts:
+            self.homes[last] = self.depth
+        outer.failed |= dict(zip(inner.handed, lasts[len(handed) :], strict=True))
+        return lasts[: len(handed)]
+
+    # ── what has failed ───────────────────────────────────────────────────────────────────────────
+
+    def failed(self, type: str, number: int = -1) -> str:
+        """The bits of all that has failed so far; a loop carries them if they are asked for inside it."""
+        number %= len(self.levels)
+        level = self.levels[number]
+        found = level.failed.get(type)
+        if found is None:
+            if level.repeats:
+                found = level.handed[type] = level.failed[type] = f"%k{self.fresh()}"
+            else:
+                found = self.failed(type, number - 1) if number else "zeroinitializer"
+        return found
 
     # ── dimensions ────────────────────────────────────────────────────────────────────────────────
 

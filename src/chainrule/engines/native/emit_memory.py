@@ -199,7 +199,6 @@ class Memory(Writer):
         if self.facts.stride(offset, dimension.axis) != 1:
             places = (f"<{lanes} x ptr>", self.pointers(buffer, offset, copy, lanes, level))
             lanes_on = (flags, mask or "splat (i1 true)")
-            self.gathers = True
             found = self._masked(level, "gather", memory, buffer, places, align, lanes_on, nothing)
         else:
             place = self.pointer(buffer, offset, copy)

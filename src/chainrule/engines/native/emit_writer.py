@@ -70,14 +70,21 @@ class LocalValue:
 
 @dataclass(slots=True)
 class Level:
-    """The code of one open loop, or of a stretch of code with places of its own."""
+    """The code of one open loop, or of a stretch of code with places of its own.
+
+    ``failed`` are the bits of what has failed so far, by their type; a level that ``repeats`` is ``handed``
+    those of the turn before.
+    """
 
     label: str
     writes: frozenset[Buffer]
     unsure: bool
     lines: list[str] = field(default_factory=list)
+    repeats: bool = False
     owned: list[Scalar] = field(default_factory=list)
     axes: list[tuple[Axis, Place | None]] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    handed: dict[str, str] = field(default_factory=dict)
 
 
 class Writer:
@@ -101,7 +108,6 @@ class Writer:
         self.homes: dict[str, int] = {}
         self.allocations: list[str] = []
         self.rolled_number = "0"
-        self.gathers = False
         self.counter = 0
         self._keys: dict[tuple[int, Copy], Copy] = {}
 
