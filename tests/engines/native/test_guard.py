@@ -18,7 +18,7 @@ from chainrule.engines.native.target import host
 from chainrule.errors import NonFiniteError
 from chainrule.loops import Axis, Buffer, Kernel, builder, interpret
 from chainrule.loops import Program as LoopProgram
-from chainrule.loops.ir import Accumulate, Check, Loop, Store, statements
+from chainrule.loops.ir import Accumulate, Check, Let, Local, Loop, Store, statements, walk
 from chainrule.simplify import simplify
 from chainrule.train import EpochLoop, TrainingStep
 
@@ -94,6 +94,53 @@ def test_one_check_for_stores_side_by_side_and_its_own_for_one_that_reads_anothe
     nested = Kernel("k", None, (Loop(axis, body),))
     found = [type(s) for s in statements(guarded(nested).body)]
     assert found == [Loop, Check, Store, Store, Check, Store]
+
+
+def update(kind: str, where: bool = False) -> tuple[Kernel, list[Buffer], int]:
+    """A kernel that stores what optimizers store, from x and y, and how many checks it needs."""
+    axis = Axis("i", 5)
+    i = builder.axis(axis)
+    x, y = [Buffer(name, 5, F32, "input") for name in "xy"]
+    a, b, c = [Buffer(name, 5, F32, "variable") for name in "abc"]
+    m, v, d = [Local(name) for name in "mvd"]
+    mean, spread, change = [builder.local(name, F32) for name in (m, v, d)]
+    one, condition = builder.constant(1.0, F32), builder.lt(builder.load(y, i), 9.0) if where else None
+    lets = [
+        Let(m, builder.mul(builder.load(x, i), 2.0)),
+        Let(v, builder.mul(builder.load(y, i), builder.load(y, i))),
+        Let(d, builder.div(mean, builder.add(builder.sqrt(spread), one))),
+    ]
+    new = {
+        "moments": (builder.sub(one, change), 2),
+        "chosen": (builder.where(builder.lt(change, one), change, one), 3),
+        "bounded": (builder.min_(change, one), 3),
+        "sum": (builder.fma(spread, mean, change), 1),
+        "same": (mean, 2),
+        "divisor": (builder.div(one, change), 3),
+        "read again": (builder.add(builder.load(a, i), builder.load(b, i)), 3),
+    }
+    value, needed = new[kind]
+    body = (*lets, Store(a, i, mean), Store(b, i, spread), Store(c, i, value, condition))
+    return Kernel("k", axis, body), [x, y, a, b, c], 3 if where and kind != "same" else needed
+
+
+@pytest.mark.parametrize("where", [False, True])
+@pytest.mark.parametrize("kind", ["moments", "chosen", "bounded", "sum", "same", "divisor", "read again"])
+def test_a_value_that_shows_in_another_is_checked_there(kind: str, where: bool) -> None:
+    """What is refused is what has stored something that is not finite, however few checks there are."""
+    plain, buffers, needed = update(kind, where)
+    checked = guarded(plain)
+    conditions = [s.condition for s in statements(checked.body) if isinstance(s, Check)]
+    assert sum(s.op == "isfinite" for s in walk(conditions)) == needed
+    x, y, *stored = buffers
+    values = [1.0, 0.0, -3.0, 1e30, 3e38, np.inf, -np.inf, np.nan]
+    for first in values:
+        for second in values:
+            memory = {buffer: np.ones(5, F32) for buffer in buffers}
+            memory[x][2], memory[y][2] = first, second
+            with np.errstate(all="ignore"):
+                held = interpret(LoopProgram((checked,)), memory)
+            assert held == all(np.isfinite(memory[buffer]).all() for buffer in stored)
 
 
 def test_a_product_stays_a_product() -> None:
