@@ -18,7 +18,7 @@ from chainrule.engines.native.target import host
 from chainrule.errors import NonFiniteError
 from chainrule.loops import Axis, Buffer, Kernel, builder, interpret
 from chainrule.loops import Program as LoopProgram
-from chainrule.loops.ir import Accumulate, Check, Let, Local, Loop, Store, statements, walk
+from chainrule.loops.ir import Accumulate, Check, Let, Local, Loop, Statement, Store, statements, walk
 from chainrule.simplify import simplify
 from chainrule.train import EpochLoop, TrainingStep
 
@@ -105,7 +105,7 @@ def update(kind: str, where: bool = False) -> tuple[Kernel, list[Buffer], int]:
     m, v, d = [Local(name) for name in "mvd"]
     mean, spread, change = [builder.local(name, F32) for name in (m, v, d)]
     one, condition = builder.constant(1.0, F32), builder.lt(builder.load(y, i), 9.0) if where else None
-    lets = [
+    lets: list[Statement] = [
         Let(m, builder.mul(builder.load(x, i), 2.0)),
         Let(v, builder.mul(builder.load(y, i), builder.load(y, i))),
         Let(d, builder.div(mean, builder.add(builder.sqrt(spread), one))),
@@ -130,6 +130,7 @@ def test_a_value_that_shows_in_another_is_checked_there(kind: str, where: bool) 
     """What is refused is what has stored something that is not finite, however few checks there are."""
     plain, buffers, needed = update(kind, where)
     checked = guarded(plain)
+    assert isinstance(checked, Kernel)
     conditions = [s.condition for s in statements(checked.body) if isinstance(s, Check)]
     assert sum(s.op == "isfinite" for s in walk(conditions)) == needed
     x, y, *stored = buffers
