@@ -86,7 +86,15 @@ def test_programs_print_what_they_say(path: Path) -> None:
     assert program.count("```") == 0
     assert bool(test.examples) is (
         path.name
-        in {"data.md", "native_engine.md", "own_op.md", "simplifying.md", "textcnn.md", "training.md"}
+        in {
+            "data.md",
+            "native_engine.md",
+            "ner.md",
+            "own_op.md",
+            "simplifying.md",
+            "textcnn.md",
+            "training.md",
+        }
     )
 
 
