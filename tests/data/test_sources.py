@@ -350,3 +350,12 @@ def test_what_is_misspelt_is_answered_with_what_is_near(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="did you mean ud-english-ewt"):
         located(recorded_source("ud-english-etw"))
+
+
+def test_what_is_said_leaves_the_standard_output_to_results(
+    address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fetch(tiny(address))
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "licence" in said.err

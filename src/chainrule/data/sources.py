@@ -7,6 +7,7 @@ import difflib
 import hashlib
 import logging
 import os
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +26,12 @@ _SECONDS = 30
 _WORTH_SAYING = 20e6
 
 
-def located(data: str, say: Say = print, offline: bool = False) -> Path:
+def aloud(line: str) -> None:
+    """Say it on the standard error: the standard output is for results."""
+    print(line, file=sys.stderr)
+
+
+def located(data: str, say: Say = aloud, offline: bool = False) -> Path:
     """The file or folder that ``data`` names: a path as it is, or a named source, fetched if need be.
 
     ``NAME/FILE`` is one file of a source, such as ``glove-6b/glove.6B.50d.txt``.  What exists as a path is
@@ -55,7 +61,7 @@ def recorded_source(data: str) -> str:
     return str(Path(data).absolute()) if data and Path(data).exists() else data
 
 
-def fetch(source: str | Source, say: Say = print, offline: bool = False) -> Path:
+def fetch(source: str | Source, say: Say = aloud, offline: bool = False) -> Path:
     """The folder with the files of a source; what is not there yet is downloaded, and its licence said.
 
     The folder is ``sources/NAME`` within ``CHAINRULE_CACHE_DIR``, or else within the system's place for

@@ -22,7 +22,7 @@ from ..data import (
     split_documents,
     split_sentences,
 )
-from ..data.sources import located, recorded_source
+from ..data.sources import aloud, located, recorded_source
 from ..errors import ConfigurationError, DataError
 from ..train.configuration import Count, Options, Whole
 from .task import Say
@@ -126,7 +126,7 @@ def detokenise(tokens: Iterable[str], options: TextOptions) -> str:
     return "\n".join(map(tokenizer.detokenize, sentences)).strip("\n")
 
 
-def read_corpus(options: TextOptions, say: Say = print) -> Corpus:
+def read_corpus(options: TextOptions, say: Say = aloud) -> Corpus:
     """The corpus that ``options.source`` names, tokenised and split.
 
     A folder whose files' names say train, valid (or validation, val, dev) and test is taken as split,
@@ -152,7 +152,7 @@ def read_corpus(options: TextOptions, say: Say = print) -> Corpus:
     return Corpus(source.name, train, validation, test, source.note)
 
 
-def read_test(options: TextOptions, say: Say = print) -> tuple[str, list[list[str]]]:
+def read_test(options: TextOptions, say: Say = aloud) -> tuple[str, list[list[str]]]:
     """The name and the documents of a text to be scored: its test part if it has one, or all of it.
 
     Raises ``DataError`` where there is nothing to read.

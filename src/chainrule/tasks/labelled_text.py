@@ -13,11 +13,11 @@ import numpy as np
 from ..data import Tokenizer, WordTokenizer, data_files, part_named, parts_of, permutation
 from ..data.labelled import FORMATS, Labelled, read_labelled
 from ..data.python_docstrings import python_docstrings
-from ..data.sources import located
+from ..data.sources import aloud, located
 from ..errors import ConfigurationError, DataError
 from ..train.configuration import Count, Options, Rate, Whole
 from .corpus import SpaceTokenizer, check_encoding
-from .task import Say, silent
+from .task import Say
 
 PYTHON_DOCSTRINGS = "python-docstrings"
 
@@ -84,7 +84,7 @@ def check_options(options: LabelledOptions) -> None:
 class Texts:
     """What a source holds: all of its texts, or its parts as they were published."""
 
-    def __init__(self, options: LabelledOptions, say: Say = silent) -> None:
+    def __init__(self, options: LabelledOptions, say: Say = aloud) -> None:
         self.options = options
         self.path = options.source
         self.name = Path(options.source).name

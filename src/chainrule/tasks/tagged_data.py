@@ -21,12 +21,12 @@ from ..data import (
 from ..data.features import FORM
 from ..data.python_code import Code, code_tokens, python_code
 from ..data.readers import read_lines
-from ..data.sources import located
+from ..data.sources import aloud, located
 from ..data.tokenizers import WordTokenizer
 from ..errors import ConfigurationError, DataError
 from ..train.configuration import Count, Options
 from .corpus import check_encoding
-from .task import Say, silent
+from .task import Say
 
 PYTHON_CODE = "python-code"
 ROLE = "role"
@@ -75,7 +75,7 @@ class Tagged:
     """What was decided about the data that the user should know."""
 
 
-def read_tagged(options: TaggedDataOptions, say: Say = silent) -> Tagged:
+def read_tagged(options: TaggedDataOptions, say: Say = aloud) -> Tagged:
     """The sentences that ``options.source`` names, in three parts.
 
     A folder's files say by their names what they are for.  A part that is missing is dealt out of the
@@ -191,7 +191,7 @@ def check_options(options: TaggedDataOptions) -> None:
 # -- reading ---------------------------------------------------------------------------------------
 
 
-def _files(options: TaggedDataOptions, say: Say = silent) -> Parts:
+def _files(options: TaggedDataOptions, say: Say = aloud) -> Parts:
     """The files of the parts: of a folder those of CoNLL-U where there are any."""
     path = located(options.source, say)
     if options.format != "columns" and path.is_dir() and data_files(path, _CONLLU):

@@ -19,7 +19,7 @@ Say = Callable[[str], None]
 
 
 def silent(line: str) -> None:
-    """For those who need not hear it, or heard it in training."""
+    """For those who need not hear it."""
 
 
 @dataclass(frozen=True)

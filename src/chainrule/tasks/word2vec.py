@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from .. import nn, optim
 from ..data import ContextPairs, Ragged, Vocabulary, WordPairs, WordVectors, read_vectors
-from ..data.sources import located
+from ..data.sources import aloud, located
 from ..errors import ConfigurationError, DataError, RunFolderError
 from ..graph import Node
 from ..models import (
@@ -43,7 +43,7 @@ from .corpus import check_options
 from .held_out_pairs import HeldOut
 from .language_model import LanguageModeling
 from .running_text import RunningText, encoded, read_running_text
-from .task import Report, Say, Table, silent
+from .task import Report, Say, Table
 from .vector_reports import (
     absolute,
     asked_file,
@@ -123,13 +123,13 @@ class Word2Vec:
         """What the run was asked once more, or what the file ``data`` asks: judged pairs or analogies."""
         vectors = self.word_vectors()
         if data is not None:
-            options, path = asked_file(data, silent)
+            options, path = asked_file(data, aloud)
             report = Report(f"Word vectors on {path.name}")
             examine(report, {self.describe(): vectors}, options)
             return report
         report = Report(f"Word vectors of {self.config.data.vectors_of or self.config.data.source}")
         if not self.config.data.vectors_of:
-            text = read_running_text(self.config.data, silent)
+            text = read_running_text(self.config.data, aloud)
             _add_held_out(report, self, self.held_out(self.encode(text, text.held_out)))
         examine(report, {self.describe(): vectors}, self.config.report)
         report.tables.append(neighbour_table(vectors, self.config.report))
