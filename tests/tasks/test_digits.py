@@ -158,7 +158,7 @@ def test_the_test_images_decide_nothing(tmp_path: Path, folder: Path) -> None:
 
 
 def test_an_activation_that_does_not_exist() -> None:
-    with pytest.raises(ConfigurationError, match="did you mean 'leaky_relu'"):
+    with pytest.raises(ConfigurationError, match="did you mean leaky_relu"):
         train(Path("unused"), "model.activation=leakyrelu")
 
 

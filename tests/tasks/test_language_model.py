@@ -452,7 +452,12 @@ def test_settings_that_do_not_fit(setting, what, mend):
     ("data", "settings", "kind", "message"),
     [
         ("nowhere.txt", (), DataError, "no such file, folder or named source"),
-        (None, ("model.activation=tahn",), ConfigurationError, "there is no activation 'tahn'"),
+        (
+            None,
+            ("model.activation=tahn",),
+            ConfigurationError,
+            "invalid enum value 'tahn'",
+        ),
         (None, ("data.encoding=utf8000",), ConfigurationError, "no text encoding is called 'utf8000'"),
     ],
 )

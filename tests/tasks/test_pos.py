@@ -274,7 +274,7 @@ def test_unbalanced_classes_and_fewer_words_than_a_batch(tmp_path):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("model.activation=relow", "did you mean 'relu'"),
+        ("model.activation=rellu", "did you mean relu"),
         ("features.channels=['sufix3']", "no channel or column 'sufix3'"),
         ("features.channels=[]", "features.channels"),
         ("features.channels=['word', 'word']", "features.channels"),

@@ -80,8 +80,9 @@ def test_a_configuration_survives_its_own_mapping() -> None:
         (["sizes=['a']"], "sizes[0]: expected `int`, got `str`\n  mend:  for example --set 'sizes=[1,2]'"),
         (
             ["optimizer.rule=adamm"],
-            "optimizer.rule: invalid enum value 'adamm'\n  mend:  choose one of: sgd, ",
+            "optimizer.rule: invalid enum value 'adamm'\n  mend:  did you mean adam or adamw?",
         ),
+        (["optimizer.rule=x"], "optimizer.rule: invalid enum value 'x'\n  mend:  choose one of: sgd, "),
         (["training.epochs=3", "training.epochs.x=4"], "'training.epochs.x': 'epochs' is no section"),
     ],
 )

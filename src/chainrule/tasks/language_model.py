@@ -13,8 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import nn
 from ..data import ContextBatches, Vocabulary, WordVectors, context_windows
-from ..errors import ConfigurationError
-from ..functions import ACTIVATIONS, cross_entropy, sampled_cross_entropy
+from ..functions import cross_entropy, sampled_cross_entropy
 from ..graph import Node, constant, placeholder
 from ..models.language_model import FeedForwardLanguageModel
 from ..models.ngram import KneserNey
@@ -282,7 +281,7 @@ class LanguageModeling:
         """Train on the corpus, compare with the n-gram model on its test part, write samples."""
         source = recorded_text(config.data.source if data is None else data)
         config = msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, source=source))
-        _check(config)
+        check_options(config.data)
         say(f"reading {source}")
         corpus = read_corpus(config.data, say)
         if corpus.note:
@@ -353,12 +352,3 @@ class LanguageModeling:
         system = LanguageModel.untrained(config, Vocabulary.load(folder.path / _VOCABULARY))
         system.model.load_state_dict(folder.load_model()[0])
         return system
-
-
-def _check(config: LanguageModelConfig) -> None:
-    check_options(config.data)
-    if config.model.activation not in ACTIVATIONS:
-        raise ConfigurationError(
-            f"there is no activation {config.model.activation!r}",
-            mend=f"model.activation is one of: {', '.join(ACTIVATIONS)}",
-        )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from ..train.configuration import Count, OptimizerOptions, Options, Rate, TrainingOptions, Whole
+from ..train.configuration import Activation, Count, OptimizerOptions, Options, Rate, TrainingOptions, Whole
 from .corpus import TextOptions
 
 
@@ -23,7 +23,7 @@ class ModelOptions(Options):
     hidden: Count = 256
     layers: Count = 1
     """Hidden layers; each behind the first is added to what it reads."""
-    activation: str = "tanh"
+    activation: Activation = "tanh"
     dropout: Rate = 0.3
     tied: bool = True
     """Whether a word's embedding also scores it."""

@@ -6,7 +6,6 @@ itself; others may choose among whole sequences, with a loss to match.
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from ..ops import astype
 from ..optim import Adagrad
 from ..train import PerExample, Result, RunFolder, Settings, accuracy, fit
 from ..train.configuration import (
+    Activation,
     Count,
     NonNegative,
     OptimizerOptions,
@@ -85,7 +85,7 @@ class TaggerOptions(Options):
     feature_width: Count = 32
     """Numbers in the vector of another channel's symbol, at most; channels of few symbols have fewer."""
     hidden: tuple[Count, ...] = (256,)
-    activation: str = "relu"
+    activation: Activation = "relu"
     dropout: Rate = 0.5
     """Behind each hidden layer."""
     input_dropout: Rate = 0.5
@@ -260,7 +260,6 @@ def with_paths(config: C, source: str | None) -> C:
         vectors=recorded_source(config.data.vectors),
     )
     check_data_options(data)
-    check_options(config)
     return msgspec.structs.replace(config, data=data)
 
 
@@ -275,17 +274,6 @@ def given_vectors(options: TaggedDataOptions, say: Say) -> WordVectors | None:
         say(f"of {len(found):,} vectors the first {most:,} are kept")
         found = WordVectors(found.words[:most], found.matrix[:most])
     return found
-
-
-def check_options(config: TaggingConfig) -> None:
-    """Raise ``ConfigurationError`` for values that no type excludes."""
-    name = config.model.activation
-    if name not in ACTIVATIONS:
-        near = difflib.get_close_matches(name, ACTIVATIONS, n=1)
-        raise ConfigurationError(
-            f"model.activation: there is no activation {name!r}",
-            mend=f"did you mean {near[0]!r}?" if near else f"choose one of: {', '.join(ACTIVATIONS)}",
-        )
 
 
 def _lookup(channel: Channel, options: TaggerOptions, vectors: WordVectors | None) -> Lookup:

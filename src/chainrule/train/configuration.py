@@ -12,13 +12,14 @@ import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 
 from .. import optim
 from ..compile import DEFAULT_ENGINE
 from ..errors import ConfigurationError, DataError, RunFolderError
+from ..functions import ACTIVATIONS
 from .loop import Settings
 from .run_folder import RunFolder
 
@@ -29,6 +30,12 @@ Whole = Annotated[int, msgspec.Meta(ge=0)]
 Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """What the random keys take, and msgspec can bound."""
 Rate = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+
+
+if TYPE_CHECKING:
+    Activation = str
+else:
+    Activation = Literal[tuple(ACTIVATIONS)]
 
 
 class Options(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -122,7 +129,7 @@ def from_mapping(kind: type[C], tree: Mapping[str, Any]) -> C:
         what, _, path = str(error).partition(" - at ")
         key = path.strip("`").removeprefix("$.")
         raise ConfigurationError(
-            f"{key}: {what[0].lower()}{what[1:]}", mend=_example(kind, key.partition("[")[0])
+            f"{key}: {what[0].lower()}{what[1:]}", mend=_example(kind, key.partition("[")[0], what)
         ) from None
 
 
@@ -150,8 +157,8 @@ def recorded(kind: type[C], folder: RunFolder) -> C:
     return config
 
 
-def _example(kind: type[Options], key: str) -> str:
-    """What the setting may be: its choices, or its default as it would be written."""
+def _example(kind: type[Options], key: str, fault: str = "") -> str:
+    """What the setting may be: of its choices the near ones, or all; or its default as it is written."""
     default: Any = to_mapping(kind())
     found: Any = kind
     for name in key.split("."):
@@ -159,7 +166,8 @@ def _example(kind: type[Options], key: str) -> str:
         found = next(item.type for item in msgspec.structs.fields(found) if item.name == name)
     choices = get_args(found)
     if choices and all(isinstance(choice, str) for choice in choices):
-        return f"choose one of: {', '.join(choices)}"
+        near = difflib.get_close_matches(fault.partition("'")[2].rstrip("'"), choices, n=2, cutoff=0.7)
+        return f"did you mean {' or '.join(near)}?" if near else f"choose one of: {', '.join(choices)}"
     written = f"{key}={json.dumps(default, separators=(',', ':'))}"
     return f"for example --set '{written}'" if "[" in written else f"for example --set {written}"
 
