@@ -37,7 +37,8 @@ def predict(run: str, lines: tuple[str, ...], path: str | None, as_json: bool) -
     """Answer each of LINES (or of a file's lines, or of the standard input's) with the run RUN.
 
     For digits a line holds an image's pixels row by row, or the path of an IDX file of images; for
-    language models a text, of which the next words are predicted; for taggers a sentence.
+    language models a text, of which the next words are predicted; for taggers a sentence; for textcnn a
+    text to classify; for word2vec one word, for its neighbours, or two to compare, or three of an analogy.
     """
     if lines and path is not None:
         raise click.UsageError("lines are given and --file as well\n  mend:  give one of them")

@@ -69,7 +69,9 @@ def _tasks_text() -> str:
 
 \b
 Examples:
-  chainrule train digits
+  chainrule train pos
+  chainrule train ner --data my-corpus/
+  chainrule train textcnn --data reviews.csv --set 'data.columns=["text","stars"]'
   chainrule train digits --data mnist/ --set model.hidden=[800] --set model.activation=relu
   chainrule train digits --show-config > digits.toml
   chainrule train digits --config digits.toml --seed 7 --out runs/seven
