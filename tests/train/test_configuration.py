@@ -82,6 +82,10 @@ def test_a_configuration_survives_its_own_mapping() -> None:
             ["optimizer.rule=adamm"],
             "optimizer.rule: invalid enum value 'adamm'\n  mend:  did you mean adam or adamw?",
         ),
+        (
+            ["training.engine=nativ"],
+            "training.engine: invalid enum value 'nativ'\n  mend:  did you mean native?",
+        ),
         (["optimizer.rule=x"], "optimizer.rule: invalid enum value 'x'\n  mend:  choose one of: sgd, "),
         (["training.epochs=3", "training.epochs.x=4"], "'training.epochs.x': 'epochs' is no section"),
     ],

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 import msgspec
 
 from .. import optim
-from ..compile import DEFAULT_ENGINE
+from ..compile import DEFAULT_ENGINE, ENGINES
 from ..errors import ConfigurationError, DataError, RunFolderError
 from ..functions import ACTIVATIONS
 from .loop import Settings
@@ -34,8 +34,9 @@ Rate = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
 if TYPE_CHECKING:
     Activation = str
+    Engine = str
 else:
-    Activation = Literal[tuple(ACTIVATIONS)]
+    Activation, Engine = Literal[tuple(ACTIVATIONS)], Literal[tuple(ENGINES)]
 
 
 class Options(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -78,7 +79,7 @@ class TrainingOptions(Options):
     max_seconds: NonNegative = 0.0
     """Stop after the epoch in which so much time has passed; 0 never does."""
     seed: Seed = 0
-    engine: str = DEFAULT_ENGINE
+    engine: Engine = DEFAULT_ENGINE
 
 
 C = TypeVar("C", bound=Options)
