@@ -375,8 +375,8 @@ def test_one_type_and_one_word_each(tmp_path):
     ("setting", "message"),
     [
         ("model.form=hmm", "choose one of: logistic, softmax, margin, crf"),
-        ("model.scheme=IOB", "choose one of"),
-        ("data.scheme=IOB", "choose one of"),
+        ("model.scheme=IOB", "did you mean IOB2 or IOB1"),
+        ("data.scheme=IOB", "did you mean IOB2 or IOB1"),
         ("features.channels=['word', 'tag']", "'tag' is the column with the tags"),
     ],
 )
