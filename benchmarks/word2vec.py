@@ -110,7 +110,7 @@ def main() -> None:
     )
     parser.add_argument("--python", default=sys.executable, help="a Python that has gensim")
     parser.add_argument("--kind", choices=["skip-gram", "cbow"], action="append")
-    parser.add_argument("--batch", type=int, default=512)
+    parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     text = read_text(options.text).lower() if options.text else "\n".join(d.text for d in python_docs())

@@ -57,7 +57,7 @@ class Word2VecConfig(Options):
     model: VectorOptions = msgspec.field(default_factory=VectorOptions)
     optimizer: DescentOptions = msgspec.field(default_factory=DescentOptions)
     training: TrainingOptions = msgspec.field(
-        default_factory=lambda: TrainingOptions(epochs=10, batch=256, patience=0)
+        default_factory=lambda: TrainingOptions(epochs=10, batch=128, patience=0)
     )
     report: ExaminationOptions = msgspec.field(default_factory=ExaminationOptions)
     baseline: bool = True
