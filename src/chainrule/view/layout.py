@@ -8,7 +8,7 @@ drawn to the mean of its neighbours as far as its layer leaves room, which is an
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -34,6 +34,39 @@ class Placed(NamedTuple):
     length: float
 
 
+class Ordering(NamedTuple):
+    """What a layout decides before sizes are known: the layers, and who stands beside whom."""
+
+    rows: list[list[int]]
+    """The vertices of each layer, from left to right; numbers from the count on are bend points."""
+    chains: list[list[int]]
+    """For each edge, the bend points it passes between its ends."""
+    layers: list[int]
+    """The layer of each vertex and bend point."""
+    links: list[tuple[int, int]]
+    """The edges, cut at their bend points."""
+
+
+def order(
+    count: int,
+    edges: Sequence[tuple[int, int]],
+    *,
+    bottom: Collection[int] = (),
+    top: Collection[int] = (),
+) -> Ordering:
+    """Layers of ``count`` vertices such that every edge goes up at least one, ordered for few crossings.
+
+    Vertices are numbered so that edges go from smaller to larger numbers; those of ``bottom`` and ``top``
+    stand in a layer of their own below and above all others.
+
+    >>> order(3, [(0, 2), (1, 2)]).rows
+    [[0, 1], [2]]
+    """
+    layers = _pinned(_layers(count, edges), bottom, top)
+    chains, links = _split(edges, layers)
+    return Ordering(_tidied(_rows(layers, links), links), chains, layers, links)
+
+
 def place(
     sizes: Sequence[tuple[float, float]],
     edges: Sequence[tuple[int, int]],
@@ -45,11 +78,9 @@ def place(
 
     Vertices are numbered so that edges go from smaller to larger numbers.
     """
-    layers = _layers(len(sizes), edges)
-    widths = [size[0] for size in sizes]
-    chains, links = _split(edges, layers, widths)
-    rows = _rows(layers, links)
-    across = _across(_tidied(rows, links), widths, links, len(sizes), gap)
+    rows, chains, layers, links = order(len(sizes), edges)
+    widths = [size[0] for size in sizes] + [0.0] * (len(layers) - len(sizes))
+    across = _across(rows, widths, links, len(sizes), gap)
     heights = [max((sizes[v][1] for v in row if v < len(sizes)), default=0.0) for row in rows]
     middles = [sum(heights[:k]) + heights[k] / 2 + k * layer_gap for k in range(len(rows))]
     along = [middles[layer] for layer in layers]
@@ -84,10 +115,21 @@ def _layers(count: int, edges: Sequence[tuple[int, int]]) -> list[int]:
     ]
 
 
+def _pinned(layers: list[int], bottom: Collection[int], top: Collection[int]) -> list[int]:
+    """``layers`` with ``bottom`` and ``top`` outside of all others, and no layer empty."""
+    inner = [layer for v, layer in enumerate(layers) if v not in bottom and v not in top]
+    low, high = min(inner, default=0), max(inner, default=-1)
+    shift = (1 if bottom else 0) - low
+    return [
+        0 if v in bottom else high + 1 + shift if v in top else layer + shift
+        for v, layer in enumerate(layers)
+    ]
+
+
 def _split(
-    edges: Sequence[tuple[int, int]], layers: list[int], widths: list[float]
+    edges: Sequence[tuple[int, int]], layers: list[int]
 ) -> tuple[list[list[int]], list[tuple[int, int]]]:
-    """Long edges cut into links of one layer each by vertices without width, appended to the lists."""
+    """Long edges cut into links of one layer each by bend points, whose layers are appended."""
     spans = sorted(layers[target] - layers[source] for source, target in edges)
     total, longest = 0, 1
     for span in spans:
@@ -102,7 +144,6 @@ def _split(
             for layer in range(layers[source] + 1, layers[target]):
                 chain.append(len(layers))
                 layers.append(layer)
-                widths.append(0.0)
         ends = [source, *chain, target]
         links += list(pairwise(ends))
         chains.append(chain)
