@@ -22,16 +22,18 @@ def sweep(
     cotangents: Mapping[Node, Node],
     wrt: Sequence[Node],
     observe: Observer | None = None,
+    *,
+    stop: frozenset[Node] = frozenset(),
 ) -> dict[Node, Node]:
     """The cotangents of all nodes on a path from ``wrt`` to the outputs that ``cotangents`` seeds.
 
     Each node's cotangent is the sum of one contribution for each of its consumers, added in reverse
-    topological order.  Only nodes on such a path are visited.
+    topological order.  Only nodes on such a path are visited; those of ``stop`` count as leaves.
     """
-    order = topological(cotangents)
+    order = topological(cotangents, stop=stop.__contains__)
     pending: dict[Node, Node] = dict(cotangents)
     on_path = _differentiable(order, wrt)
-    _propagate(order, pending, on_path, frozenset(), observe)
+    _propagate(order, pending, on_path, stop, observe)
     return pending
 
 
@@ -95,11 +97,7 @@ def _contributions(node: Node, ct: Node, on_path: set[Node]) -> Sequence[Node | 
 def _through_parts(node: Node, ct: Node, on_path: set[Node]) -> Sequence[Node | None]:
     """The contributions of a composite without a rule of its own: a sweep over its inner graph."""
     inputs = frozenset(node.inputs)
-    inner = parts(node)
-    order = topological([inner], stop=inputs.__contains__)
-    pending = {inner: ct}
-    reached = _differentiable(order, [child for child in node.inputs if child in on_path])
-    _propagate(order, pending, reached, inputs, None)
+    pending = sweep({parts(node): ct}, [child for child in node.inputs if child in on_path], stop=inputs)
     found: dict[Node, Node | None] = {child: pending.get(child) for child in inputs}
     # An input given twice receives its whole sum once.
     return [found.pop(child, None) for child in node.inputs]

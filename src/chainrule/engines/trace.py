@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,8 +23,19 @@ from ..graph import (
     topological,
     user_place,
 )
-from ..ops import Elementwise, expand
+from ..ops import Composite, Elementwise, expand, parts
 from .stepper import run_op
+
+
+class Product(NamedTuple):
+    """One product of the chain rule as graph, before any value is known."""
+
+    consumer: Node
+    index: int
+    """Which of the consumer's inputs it goes to."""
+    upstream: Node
+    local: Node | None
+    downstream: Node
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,8 @@ class Contribution:
     """∂consumer/∂input where it is one number for each element (elementwise ops), else None."""
     downstream: Array
     """What the input receives along this edge, in the input's shape."""
+    graph: Product
+    """The same as nodes: what the sweep wrote."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +68,10 @@ class Step:
     """The gradient of the output with respect to this node; None where nothing flows."""
     contributions: tuple[Contribution, ...] = field(default=())
     """One for each consumer on the way to the output; their sum is the gradient."""
+    cotangent: Node | None = None
+    """The node whose value the gradient is."""
+    inside: Trace | None = None
+    """Of a composite, where asked for: both passes over its parts, from its own gradient on."""
 
 
 class Trace:
@@ -84,15 +101,20 @@ class Trace:
         names = {step.node: _name(step) for step in self.forward}
         rows = []
         for step in self.forward:
-            rule = step.node.op.render(*(names[child] for child in step.node.inputs), **step.node.attributes)
-            rule = "" if isinstance(step.node.op, Leaf) else rule
+            rule = ""
+            if not isinstance(step.node.op, Leaf) and all(child in names for child in step.node.inputs):
+                rule = step.node.op.render(*map(names.__getitem__, step.node.inputs), **step.node.attributes)
             terms = [
                 f"{names[c.consumer]}: "
-                + (f"{_text(c.upstream)} × {_text(c.local)}" if c.local is not None else _text(c.downstream))
+                + (
+                    f"{array_text(c.upstream)} × {array_text(c.local)}"
+                    if c.local is not None
+                    else array_text(c.downstream)
+                )
                 for c in step.contributions
             ]
-            gradient = "" if step.gradient is None else _text(step.gradient)
-            rows.append((names[step.node], rule, _text(step.value), "  +  ".join(terms), gradient))
+            gradient = "" if step.gradient is None else array_text(step.gradient)
+            rows.append((names[step.node], rule, array_text(step.value), "  +  ".join(terms), gradient))
         return rows
 
     def __str__(self) -> str:
@@ -106,11 +128,14 @@ class Trace:
         return "\n".join([lines[0], "─" * max(map(len, lines)), *lines[1:]])
 
 
-def step_through(output: Node, feed: Mapping[Any, Any] | None = None, *, unfold: bool = False) -> Trace:
+def step_through(
+    output: Node, feed: Mapping[Any, Any] | None = None, *, unfold: bool = False, inside: bool = False
+) -> Trace:
     """Run a scalar's forward and backward passes and keep everything.
 
     Every node has its value; every node on a path from a float leaf has its gradient and one
-    contribution for each consumer.  ``unfold`` opens composites into their parts.
+    contribution for each consumer.  ``unfold`` opens composites into their parts; ``inside`` leaves them
+    as they are and keeps the passes over their parts beside them (``step.inside``), to the bottom.
 
     >>> import chainrule as cr
     >>> a, b, c = (cr.variable(v, name=n) for n, v in [("a", 3.0), ("b", 1.0), ("c", -2.0)])
@@ -134,37 +159,103 @@ def step_through(output: Node, feed: Mapping[Any, Any] | None = None, *, unfold:
     if unfold:
         (output,) = expand([output])
     order = topological([output])
+    leaves = [n for n in order if isinstance(n.op, Leaf) and n.op is not CONSTANT and is_float(n.dtype)]
+    passes = _passes(output, order, constant(np.ones(output.shape, output.dtype)), leaves, inside=inside)
     environment: Environment = dict(bind(feed))
     with np.errstate(all="ignore"):
+        for node in topological(passes.nodes()):
+            _compute(node, environment)
+    return _evaluated(passes, environment)
+
+
+class _Passes(NamedTuple):
+    """Both passes as graph."""
+
+    output: Node
+    order: list[Node]
+    cotangents: dict[Node, Node]
+    products: list[Product]
+    inside: dict[Node, _Passes]
+
+    def nodes(self) -> Iterator[Node]:
+        """Every node that has a value to be known, those of the forward pass first."""
+        yield from self.order
+        for passes in self.inside.values():
+            yield from passes.nodes()
+        yield from self.cotangents.values()
+        for product in self.products:
+            yield product.downstream
+            if product.local is not None:
+                yield product.local
+
+
+def _passes(
+    output: Node,
+    order: list[Node],
+    seed: Node | None,
+    wrt: list[Node],
+    *,
+    inside: bool,
+    stop: frozenset[Node] = frozenset(),
+) -> _Passes:
+    """The cotangent of each node of ``order``, from the output's on, and the product along each edge."""
+    found: list[tuple[Node, int, Node]] = []
+    cotangents: dict[Node, Node] = {}
+    if seed is not None:
+        cotangents = sweep({output: seed}, wrt, lambda *edge: found.append(edge), stop=stop)
+    products = [
+        Product(consumer, index, cotangents[consumer], _local(consumer, index), part)
+        for consumer, index, part in found
+    ]
+    opened = {}
+    if inside:
+        reached: dict[Node, list[Node]] = {}
+        for product in products:
+            reached.setdefault(product.consumer, []).append(product.consumer.inputs[product.index])
         for node in order:
-            _compute(node, environment)
-        table, edges = _backward(output, order)
-        for node in topological([*table.values(), *(n for edge in edges for n in edge[2:] if n is not None)]):
-            _compute(node, environment)
+            if isinstance(node.op, Composite) and node not in stop:
+                inner, inputs = parts(node), frozenset(node.inputs)
+                opened[node] = _passes(
+                    inner,
+                    topological([inner], stop=inputs.__contains__),
+                    cotangents.get(node),
+                    reached.get(node, []),
+                    inside=True,
+                    stop=inputs,
+                )
+    return _Passes(output, order, cotangents, products, opened)
+
+
+def _evaluated(passes: _Passes, environment: Environment) -> Trace:
     incoming: dict[Node, list[Contribution]] = {}
-    for consumer, index, part, local in edges:
+    for product in passes.products:
+        consumer, index, upstream, local, downstream = product
         incoming.setdefault(consumer.inputs[index], []).append(
             Contribution(
                 consumer,
                 index,
-                environment[table[consumer]],
+                environment[upstream],
                 None if local is None else environment[local],
-                environment[part],
+                environment[downstream],
+                product,
             )
         )
-    return Trace(
-        output,
-        [
+    steps = []
+    for number, node in enumerate(passes.order):
+        cotangent = passes.cotangents.get(node)
+        within = passes.inside.get(node)
+        steps.append(
             Step(
                 number,
                 node,
                 environment[node],
-                environment[table[node]] if node in table else None,
+                None if cotangent is None else environment[cotangent],
                 tuple(incoming.get(node, ())),
+                cotangent,
+                None if within is None else _evaluated(within, environment),
             )
-            for number, node in enumerate(order)
-        ],
-    )
+        )
+    return Trace(passes.output, steps)
 
 
 def _compute(node: Node, environment: Environment) -> None:
@@ -174,20 +265,6 @@ def _compute(node: Node, environment: Environment) -> None:
         environment[node] = leaf_value(node, environment)
     else:
         environment[node] = run_op(node, [environment[child] for child in node.inputs])
-
-
-def _backward(
-    output: Node, order: list[Node]
-) -> tuple[dict[Node, Node], list[tuple[Node, int, Node, Node | None]]]:
-    """The cotangent of each node, and for each edge the contribution and the local derivative."""
-    edges: list[tuple[Node, int, Node, Node | None]] = []
-
-    def observe(consumer: Node, index: int, part: Node) -> None:
-        edges.append((consumer, index, part, _local(consumer, index)))
-
-    leaves = [n for n in order if isinstance(n.op, Leaf) and n.op is not CONSTANT and is_float(n.dtype)]
-    seed = {output: constant(np.ones(output.shape, output.dtype))}
-    return sweep(seed, leaves, observe), edges
 
 
 def _local(consumer: Node, index: int) -> Node | None:
@@ -202,11 +279,12 @@ def _name(step: Step) -> str:
     if node.name:
         return node.name
     if node.op.name == "constant":
-        return _text(step.value)
+        return array_text(step.value)
     return f"%{step.number}"
 
 
-def _text(array: Array) -> str:
+def array_text(array: Array) -> str:
+    """An array in a few characters: its first and last entries, with four digits; a number with six."""
     if array.size == 1 and array.ndim == 0:
         return f"{array.item():.6g}"
     return np.array2string(array, precision=4, threshold=6, edgeitems=2, separator=", ").replace("\n", "")

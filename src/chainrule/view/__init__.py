@@ -5,18 +5,21 @@ Start reading at ``drawing.py`` (then ``layout.py`` and ``scene.py``), then ``re
 """
 
 from .drawing import Drawing, draw
+from .explain import Explanation, explain
 from .figures import plot_activations, plot_curves, plot_loss_surface, plot_map
 from .report import Figure, Paragraph, Sample, Settings, Table, render_report, write_report, write_run_views
 from .text import format_records, format_table
 
 __all__ = [
     "Drawing",
+    "Explanation",
     "Figure",
     "Paragraph",
     "Sample",
     "Settings",
     "Table",
     "draw",
+    "explain",
     "format_records",
     "format_table",
     "plot_activations",

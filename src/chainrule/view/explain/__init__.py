@@ -1,0 +1,10 @@
+"""The step-through page: both passes over a graph, recorded once and shown in one HTML file.
+
+May import: the rest of view, and every room below it.
+Start reading at ``explanation.py``, then ``record.py`` and ``page.py``.
+"""
+
+from .explanation import Explanation, explain
+from .tensors import decode
+
+__all__ = ["Explanation", "decode", "explain"]

@@ -1,0 +1,88 @@
+"""The page: one HTML file made of the skeleton, the style, the scripts and the record."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from ...engines.trace import Step, array_text
+from ..text import escape
+
+_MARK = re.compile(r"\{\{(\w+)\}\}")
+_MAIN = "chainrule/page"
+
+
+@cache
+def _asset(name: str) -> str:
+    return files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
+
+
+@cache
+def _modules() -> dict[str, str]:
+    """The scripts by bare name, as data: URLs: they import each other without a server or a build step."""
+    folder = files(__package__).joinpath("assets")
+    names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".js"))
+    return {
+        f"chainrule/{name.removesuffix('.js')}": "data:text/javascript;base64,"
+        + base64.b64encode(_asset(name).encode("utf-8")).decode("ascii")
+        for name in names
+    }
+
+
+def render_page(record: Mapping[str, Any], fallback: str) -> str:
+    """The text of the page: ``fallback`` is what it shows before, and without, its scripts."""
+    modules = _modules()
+    scripts = [f'{{"imports":{json.dumps(modules)}}}', f'import "{_MAIN}";'] if _MAIN in modules else []
+    hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
+    tags = []
+    if scripts:
+        tags = [
+            f'<script type="importmap">{scripts[0]}</script>',
+            f'<script type="module">{scripts[1]}</script>',
+        ]
+    parts = {
+        "title": escape(str(record["title"])),
+        "about": escape(str(record["about"])),
+        "policy": f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src data: {hashes}",
+        "style": _asset("page.css"),
+        "fallback": fallback,
+        "record": record_text(record),
+        "scripts": "\n".join(tags),
+    }
+    return _MARK.sub(lambda found: parts[found[1]], _asset("page.html"))
+
+
+def record_text(record: Mapping[str, Any]) -> str:
+    """The record as JSON that can stand inside an HTML element."""
+    text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+
+
+def fallback_table(record: Mapping[str, Any], steps: Sequence[Step]) -> str:
+    """The steps as a table, which needs no script."""
+    rows = []
+    for node, step in zip(record["nodes"], steps, strict=True):
+        cells = (
+            str(node["id"]),
+            node["symbol"],
+            node["rule"]["text"] or node["op"],
+            " × ".join(map(str, node["shape"])) or "scalar",
+            array_text(step.value),
+            node["no_gradient"] if step.gradient is None else array_text(step.gradient),
+        )
+        rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
+    head = "".join(f'<th scope="col">{name}</th>' for name in _COLUMNS)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+_COLUMNS = ("step", "node", "rule", "shape", "value", "gradient")
