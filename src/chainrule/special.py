@@ -63,6 +63,9 @@ _FAR = np.array(
     ]
 )
 
+#: The two expansions as plain numbers, for whoever computes ``erf`` in another language.
+ERF_COEFFICIENTS: dict[str, Any] = {"near": _NEAR.tolist(), "far": _FAR.tolist(), "k": _K}
+
 
 def _series(x: NDArray[np.float64], coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
     """Σ cₖ·Tₖ(x) over Chebyshev's polynomials, by Clenshaw's recurrence bₖ = cₖ - bₖ₊₂ + 2x·bₖ₊₁."""
