@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 import numpy as np
 import pytest
 
@@ -72,3 +74,19 @@ def test_what_python_computes_within_a_program_warns_of_nothing() -> None:
         sinh, log2 = Native(nodes).run({})
     np.testing.assert_array_equal(np.isinf(sinh), [False, False, True])
     np.testing.assert_array_equal(np.isnan(log2), [True, False, False])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_only_a_program_that_updates_takes_subnormal_numbers_for_0(dtype: type, threads: int) -> None:
+    smallest = np.finfo(dtype).smallest_normal
+    normal = np.full(100_000, 1.5 * smallest, dtype)
+    moment = cr.variable(normal, name="moment")
+    Native([], {moment: moment * 0.5}, threads=threads).run({})
+    flushes = platform.machine().lower() in ("x86_64", "amd64", "aarch64", "arm64")
+    assert (moment.value == (0 if flushes else 0.75 * smallest)).all()
+
+    x = cr.placeholder(normal.shape, dtype=dtype)
+    halves = Native([x * 0.5], threads=threads).run({x: normal})[0]
+    assert (halves == 0.75 * smallest).all(), "the threads' arithmetic is IEEE's again"
+    assert (normal * dtype(0.5) == 0.75 * smallest).all(), "and so is the caller's"

@@ -52,6 +52,11 @@ class Assembly:
 
     With ``finite`` a step that makes a float which is not finite is refused, after it may have changed
     variables; a step with an index out of range is refused before.
+
+    A program that updates variables takes subnormal numbers (below 1.2e-38 in float32) for 0.  An
+    optimizer's averages of gradients that have become 0 decay into them and stay there, and each
+    operation on them takes some ten cycles longer.  Without updates, and where Python is called back,
+    arithmetic is what IEEE 754 says throughout.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class Assembly:
     ) -> None:
         self._finite = finite
         self.lowered, self.parts, self.plan = prepare(outputs, updates)
+        self._flushes = bool(updates) and not self.lowered.calls
         if finite:  # only now: what the checks read and write is no reason for threads to meet
             self.parts = [replace(part, step=guarded(part.step)) for part in self.parts]
         self._build(threads, host())
@@ -83,7 +89,8 @@ class Assembly:
             self._record(part, name, tiles, addresses)
             for part, (name, tiles) in zip(self.parts, chosen, strict=True)
         ]
-        self.machine = Machine(records, [_address(self._memory[b]) for b in buffers], threads)
+        addresses_now = [_address(self._memory[buffer]) for buffer in buffers]
+        self.machine = Machine(records, addresses_now, threads, flush=self._flushes)
 
     def _place(self, buffer: Buffer) -> Array:
         if buffer.role == "constant":

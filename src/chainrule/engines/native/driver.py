@@ -34,7 +34,7 @@ COMPLETED = 3 * LINE
 """Grows by the steps of each call."""
 SPINS = COMPLETED + 1
 """How often a thread at a barrier looks before it sleeps, now; at most ``MOST_SPINS``."""
-TABLES, RECORDS, THREADS, STEPS, MAILBOXES, MOST_SPINS, SYSTEM = range(4 * LINE, 4 * LINE + 7)
+TABLES, RECORDS, THREADS, STEPS, MAILBOXES, MOST_SPINS, SYSTEM, FLUSHES = range(4 * LINE, 4 * LINE + 8)
 CONTEXT_WORDS = 5 * LINE
 
 # A worker's mailbox:
@@ -79,7 +79,8 @@ def source(triple: str) -> str:
     """The LLVM text that defines the driver's functions."""
     machine = triple.split("-")[0]
     sleeping = _SLEEPING[system_kind(triple)].replace("FUTEX", str(FUTEX_NUMBERS.get(machine, 0)))
-    return _pause(machine) + sleeping + _GATES + _BARRIER + _WALK + _POST + _LEAD + _SERVE + _PAUSES
+    rounding = _ROUNDING.get(machine, _ROUNDING["other"])
+    return _pause(machine) + sleeping + rounding + _GATES + _BARRIER + _WALK + _POST + _LEAD + _SERVE + _PAUSES
 
 
 def _pause(machine: str) -> str:
@@ -163,6 +164,54 @@ _SLEEPING = {
 }}
 """,
 }
+
+# Arithmetic that takes subnormal numbers for 0, and gives 0 for them; what was before, to go back to.
+_ROUNDING = {
+    "x86_64": """
+declare void @llvm.x86.sse.stmxcsr(ptr)
+declare void @llvm.x86.sse.ldmxcsr(ptr)
+define internal i64 @flush_subnormals() {
+  %word = alloca i32
+  call void @llvm.x86.sse.stmxcsr(ptr %word)
+  %before = load i32, ptr %word
+  %flushing = or i32 %before, 32832 ; results, and operands
+  store i32 %flushing, ptr %word
+  call void @llvm.x86.sse.ldmxcsr(ptr %word)
+  %mode = zext i32 %before to i64
+  ret i64 %mode
+}
+define internal void @restore(i64 %mode) {
+  %word = alloca i32
+  %before = trunc i64 %mode to i32
+  store i32 %before, ptr %word
+  call void @llvm.x86.sse.ldmxcsr(ptr %word)
+  ret void
+}
+""",
+    "aarch64": """
+declare i64 @llvm.aarch64.get.fpcr()
+declare void @llvm.aarch64.set.fpcr(i64)
+define internal i64 @flush_subnormals() {
+  %mode = call i64 @llvm.aarch64.get.fpcr()
+  %flushing = or i64 %mode, 16777216
+  call void @llvm.aarch64.set.fpcr(i64 %flushing)
+  ret i64 %mode
+}
+define internal void @restore(i64 %mode) {
+  call void @llvm.aarch64.set.fpcr(i64 %mode)
+  ret void
+}
+""",
+    "other": """
+define internal i64 @flush_subnormals() {
+  ret i64 0
+}
+define internal void @restore(i64 %mode) {
+  ret void
+}
+""",
+}
+_ROUNDING["arm64"] = _ROUNDING["aarch64"]
 
 _GATES = """
 ; Let the gate at %at show %new, and wake those who sleep before it.
@@ -272,6 +321,21 @@ declare i64 @llvm.umin.i64(i64, i64)
 _WALK = f"""
 ; The program as thread %thread of several, or as the only one.
 define internal void @walk(ptr %context, i64 %thread) {{
+  %flushes.at = getelementptr i64, ptr %context, i64 {FLUSHES}
+  %flushes = load i64, ptr %flushes.at
+  %flushing = icmp ne i64 %flushes, 0
+  br i1 %flushing, label %flush, label %plain
+flush:
+  %mode = call i64 @flush_subnormals()
+  call void @steps(ptr %context, i64 %thread)
+  call void @restore(i64 %mode)
+  ret void
+plain:
+  call void @steps(ptr %context, i64 %thread)
+  ret void
+}}
+
+define internal void @steps(ptr %context, i64 %thread) {{
   %tables.at = getelementptr i64, ptr %context, i64 {TABLES}
   %tables = load ptr, ptr %tables.at
   %count.at = getelementptr i64, ptr %context, i64 {RECORDS}

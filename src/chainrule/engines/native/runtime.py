@@ -65,10 +65,13 @@ class Machine:
 
     Several threads or one: whichever is faster at the time, as measured now and then; the bits are the
     same.  The memory behind the addresses is the caller's, who keeps it alive.  Two Python threads may
-    run two machines at once; the runs of one machine come one after the other.
+    run two machines at once; the runs of one machine come one after the other.  With ``flush`` subnormal
+    numbers are taken for 0.
     """
 
-    def __init__(self, records: Sequence[Record], addresses: Sequence[int], threads: int = 1) -> None:
+    def __init__(
+        self, records: Sequence[Record], addresses: Sequence[int], threads: int = 1, *, flush: bool = False
+    ) -> None:
         if threads < 1:
             raise ArgumentError(f"{threads} threads", mend="give at least 1")
         shared = any(not r.serial and isinstance(r.function, int) and r.extent > r.grain for r in records)
@@ -81,6 +84,7 @@ class Machine:
         self._callbacks: list[Any] = []
         self._lay_out(records, addresses)
         self._set_up(len(records))
+        self._context[driver.FLUSHES] = flush
         _machines.add(self)
 
     def _lay_out(self, records: Sequence[Record], addresses: Sequence[int]) -> None:
