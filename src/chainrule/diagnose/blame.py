@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..dtypes import is_float
+from ..engines.differences import KINK, UNCERTAIN, WRONG
 from ..engines.stepper import run_op
 from ..graph import (
     Array,
@@ -28,7 +29,7 @@ from ..graph import (
 )
 from ..ops import Composite, parts
 from ..ops.casts import StopGradient
-from .compare import KINK, UNCERTAIN, WRONG, Comparison, Tolerance, compare
+from .compare import Comparison, Tolerance, compare
 from .hints import hint
 from .probe import Probe
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ..dtypes import DType, float32
+from ..engines.differences import AGREES, WRONG, Difference, judge
 from ..graph import Array
-from .probe import Difference, Probe
-
-AGREES: Final = 0
-KINK: Final = 1
-"""The two sides have different slopes, or the function exists on one side only."""
-UNCERTAIN: Final = 2
-"""Rounding alone could explain the difference, and more than that: nothing can be said."""
-WRONG: Final = 3
+from .probe import Probe
 
 
 def attainable(dtype: DType) -> float:
@@ -62,22 +56,8 @@ def compare(
     verdict = np.full(analytic.shape, WRONG)
     for difference in probe.differences(direction, u, tolerance.step):
         best = difference if best is None else best.better_of(difference)
-        verdict = _judge(analytic, best, tolerance)
+        verdict = judge(analytic, best, tolerance.rtol, tolerance.atol)
         if (verdict == AGREES).all():
             break
     assert best is not None
     return Comparison(analytic, best, verdict)
-
-
-def _judge(analytic: Array, numerical: Difference, tolerance: Tolerance) -> Array:
-    value = numerical.value
-    with np.errstate(all="ignore"):
-        larger = np.maximum(np.abs(analytic), np.abs(value))
-        apart = np.abs(analytic - value)
-        close = apart <= tolerance.atol + tolerance.rtol * larger
-        noise = 4 * numerical.error
-        scale = np.max(larger, initial=0.0, where=np.isfinite(larger))
-        within, small = apart <= noise, noise <= max(tolerance.rtol, 1e-3) * scale
-    verdict = np.where(within, np.where(small, AGREES, UNCERTAIN), WRONG)
-    verdict = np.where(numerical.kink, KINK, verdict)
-    return np.where(close, AGREES, verdict)

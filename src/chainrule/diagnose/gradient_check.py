@@ -10,6 +10,7 @@ import numpy as np
 
 from ..differentiate import vjp
 from ..dtypes import DType, as_dtype, is_float
+from ..engines.differences import AGREES, KINK, UNCERTAIN
 from ..engines.nonfinite import Finding, first_nonfinite
 from ..errors import ArgumentError, DTypeError, GradientCheckError
 from ..graph import (
@@ -27,7 +28,7 @@ from ..graph import (
 )
 from ..trees import flatten, rebuild_tree
 from .blame import Fault, find_faults, locate, random_pair
-from .compare import AGREES, KINK, UNCERTAIN, Comparison, Tolerance, attainable, compare
+from .compare import Comparison, Tolerance, attainable, compare
 from .probe import Probe, retyped
 from .report import Entry, GradientReport, Nudge, entry_table, indexed
 

@@ -5,14 +5,13 @@ Everything is a flat vector here: the inputs laid end to end (n elements), and t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from .. import differentiate
 from ..dtypes import DType, is_float
+from ..engines.differences import Difference, central, steps
 from ..engines.stepper import Stepper
 from ..graph import (
     Array,
@@ -31,30 +30,6 @@ from ..graph import (
 )
 from ..ops import expand
 from ..ops.casts import StopGradient
-
-
-class Difference(NamedTuple):
-    """The numerical derivative of each output along a direction, with what is known about its quality."""
-
-    value: Array
-    """Central differences at two steps, extrapolated: the error is of the fourth order in the step."""
-    error: Array
-    """An estimate of the error, from the two steps and from rounding."""
-    left: Array
-    right: Array
-    """The slopes on either side."""
-    kink: Array
-    """Where the two slopes do not approach each other as the step shrinks."""
-
-    def better_of(self, other: Difference) -> Difference:
-        """Entry by entry, the one whose error estimate is smaller; a NaN is never the better one."""
-        mine = np.isfinite(self.value) & ~(other.error < self.error)
-
-        def pick(name: str) -> Array:
-            picked: Array = np.where(mine, getattr(self, name), getattr(other, name))
-            return picked
-
-        return Difference(pick("value"), pick("error"), pick("left"), pick("right"), pick("kink"))
 
 
 class Probe:
@@ -124,13 +99,8 @@ class Probe:
     def differences(
         self, direction: Array, u: Array | None = None, step: float | None = None
     ) -> Iterator[Difference]:
-        """J·direction (or u·J·direction) numerically, at finer and finer steps.
-
-        The first step balances truncation against rounding, eps^(1/5); the finer ones are for kinks and
-        edges of the domain close by.
-        """
-        largest = step or self.eps**0.2
-        for h in [largest] if step else [largest * shrink for shrink in (1.0, 0.1, 0.01, 0.001)]:
+        """J·direction (or u·J·direction) numerically, at finer and finer steps."""
+        for h in [step] if step else steps(self.eps):
             yield self._difference(direction, u, h)
 
     def _difference(self, direction: Array, u: Array | None, h: float) -> Difference:
@@ -140,18 +110,7 @@ class Probe:
 
         here = self.base if u is None else np.atleast_1d(self.base @ u)
         weight = np.abs(self.base) if u is None else np.atleast_1d(np.abs(self.base) @ np.abs(u))
-        with np.errstate(all="ignore"):
-            far_right, far_left, right, left = f(h), f(-h), f(h / 2), f(-h / 2)
-            coarse, fine = (far_right - far_left) / (2 * h), (right - left) / h
-            value = (4 * fine - coarse) / 3
-            rounding = self.eps * (weight + np.abs(here)) / h
-            slope_left, slope_right = (here - left) / (h / 2), (right - here) / (h / 2)
-            gap_far, gap = (far_right - 2 * here + far_left) / h, slope_right - slope_left
-            steepest = np.maximum(np.abs(slope_left), np.abs(slope_right))
-            apart = (np.abs(gap) > 0.9 * np.abs(gap_far)) & (np.abs(gap) > 1e-3 * steepest + 8 * rounding)
-            one_sided = np.isfinite(slope_left) != np.isfinite(slope_right)
-        error = np.where(np.isfinite(value), np.abs(value - fine) + rounding, math.inf)
-        return Difference(value, error, slope_left, slope_right, apart | one_sided)
+        return central(f, here, h, self.eps, weight)
 
 
 def unflatten(vector: Array, like: Sequence[Node]) -> list[Array]:
