@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from llvmlite import binding
 from numpy.typing import NDArray
 
-from chainrule.engines.native import driver
+from chainrule.engines.native import driver, gates
 from chainrule.engines.native.choice import Choice
 from chainrule.engines.native.jit import compile_functions
 from chainrule.engines.native.runtime import Machine, Record, share
@@ -354,7 +354,7 @@ def test_the_driver_is_well_formed_for_every_system(triple: str) -> None:
 def test_sleepers_that_nobody_can_wake_come_back_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
     """On systems whose way of waking is unknown: slower, and as right."""
     with monkeypatch.context() as patched:
-        patched.setattr(driver, "system_kind", lambda triple: "nap")
+        patched.setattr(gates, "system_kind", lambda triple: "nap")
         _start_anew()
         x, y = words(*range(64)), words(*range(0, 448, 7))
         assert mixing(x, y, 3).run(20) == 20

@@ -5,18 +5,15 @@ thread walks its own table, ``steps`` times over; where a record carries :data:`
 for each other, and the last one to arrive decides for all whether a failure ends the run there.  Shares
 are fixed when the table is written: no queue, no dispatch, and the same places on the same thread.
 
-All waiting is for a *gate*: a word to change, beside a count of those who sleep until it does.  A thread
-spins first, since the others are mostly there within a microsecond, and then sleeps in the operating
-system, which lets the one that is waited for have the core.  Where spinning was in vain it is cut
-short, so that a crowded machine loses little to it.  Sleeps end after a second in any case: that a
-sleeper is woken matters for speed alone.
+All waiting is at *gates* (:mod:`.gates`).  Where spinning there was in vain it is cut short, so that a
+crowded machine loses little to it.
 """
 
 from __future__ import annotations
 
 from functools import cache
 
-from . import jit
+from . import gates, jit, processor
 from .target import host
 
 LINE = 16
@@ -44,10 +41,6 @@ DONE = LINE  # a gate: the number of jobs done
 WATCH, BOX_SYSTEM = 2 * LINE, 2 * LINE + 1
 MAILBOX_WORDS = 3 * LINE
 
-# What the operating system lends:
-SLEEP_FUNCTION, WAKE_FUNCTION, SECONDS, NANOSECONDS = range(4)
-SYSTEM_WORDS = 4
-
 RECORD_WORDS = 5
 BARRIER = 1
 """A record's flag: all threads wait here for each other."""
@@ -61,36 +54,12 @@ POST = "chainrule_post"
 PAUSES = "chainrule_pauses"
 """``void (count)``: so many waiting instructions, to measure their length."""
 
-FUTEX_NUMBERS = {"x86_64": 202, "aarch64": 98, "riscv64": 98, "loongarch64": 98, "powerpc64le": 221}
-"""Linux's system call for sleeping on a word, where its time is two 64-bit words."""
-
-
-def system_kind(triple: str) -> str:
-    """How threads sleep on a word there: ``linux``, ``windows``, ``darwin``, or ``nap`` where unknown."""
-    machine = triple.split("-")[0]
-    if "linux" in triple:
-        return "linux" if machine in FUTEX_NUMBERS else "nap"
-    if "windows" in triple:
-        return "windows"
-    return "darwin" if "darwin" in triple or "macos" in triple else "nap"
-
 
 def source(triple: str) -> str:
     """The LLVM text that defines the driver's functions."""
-    machine = triple.split("-")[0]
-    sleeping = _SLEEPING[system_kind(triple)].replace("FUTEX", str(FUTEX_NUMBERS.get(machine, 0)))
-    rounding = _ROUNDING.get(machine, _ROUNDING["other"])
-    return _pause(machine) + sleeping + rounding + _GATES + _BARRIER + _WALK + _POST + _LEAD + _SERVE + _PAUSES
-
-
-def _pause(machine: str) -> str:
-    """The one instruction that differs between machines: what tells a core that it is only waiting."""
-    declared, pause = "", 'call void asm sideeffect "", "~{memory}"()'
-    if machine in ("x86_64", "i686", "i386"):
-        declared, pause = "declare void @llvm.x86.sse2.pause()", "call void @llvm.x86.sse2.pause()"
-    elif machine in ("aarch64", "arm64"):
-        pause = 'call void asm sideeffect "isb", "~{memory}"()'
-    return f"{declared}\ndefine internal void @pause() alwaysinline {{\n  {pause}\n  ret void\n}}\n"
+    return (
+        processor.source(triple) + gates.source(triple) + _BARRIER + _WALK + _POST + _LEAD + _SERVE + _PAUSES
+    )
 
 
 _PAUSES = f"""
@@ -107,159 +76,6 @@ wait:
 end:
   ret void
 }}
-"""
-
-_FUNCTION = """
-  %function.at = getelementptr i64, ptr %system, i64 {word}
-  %function = load ptr, ptr %function.at"""
-_SLEEP = (
-    "\n; Sleep while the word at %at is %old: until woken, or a second, or for no reason."
-    "\ndefine internal void @sleep_on(ptr %system, ptr %at, i64 %old) {"
-    + _FUNCTION.format(word=SLEEP_FUNCTION)
-)
-_WAKE = "\ndefine internal void @wake(ptr %system, ptr %at) {" + _FUNCTION.format(word=WAKE_FUNCTION)
-
-_SLEEPING = {
-    # syscall(futex, word, WAIT or WAKE | PRIVATE, value or how many, time)
-    "linux": f"""{_SLEEP}
-  %time = getelementptr i64, ptr %system, i64 {SECONDS}
-  %low = and i64 %old, 4294967295
-  call i64 (i64, ...) %function(i64 FUTEX, ptr %at, i64 128, i64 %low, ptr %time, ptr null, i64 0)
-  ret void
-}}
-{_WAKE}
-  call i64 (i64, ...) %function(i64 FUTEX, ptr %at, i64 129, i64 2147483647, ptr null, ptr null, i64 0)
-  ret void
-}}
-""",
-    # WaitOnAddress(word, compare, size, milliseconds), WakeByAddressAll(word)
-    "windows": f"""{_SLEEP}
-  %compare = alloca i64
-  store i64 %old, ptr %compare
-  call i32 %function(ptr %at, ptr %compare, i64 8, i32 1000)
-  ret void
-}}
-{_WAKE}
-  call void %function(ptr %at)
-  ret void
-}}
-""",
-    # __ulock_wait(COMPARE_AND_WAIT, word, value, microseconds), __ulock_wake(… | ALL, word, 0)
-    "darwin": f"""{_SLEEP}
-  call i32 %function(i32 1, ptr %at, i64 %old, i32 1000000)
-  ret void
-}}
-{_WAKE}
-  call i32 %function(i32 257, ptr %at, i64 0)
-  ret void
-}}
-""",
-    # usleep(microseconds): whoever sleeps wakes by itself
-    "nap": f"""{_SLEEP}
-  call i32 %function(i32 50)
-  ret void
-}}
-{_WAKE}
-  ret void
-}}
-""",
-}
-
-# Arithmetic that takes subnormal numbers for 0, and gives 0 for them; what was before, to go back to.
-_ROUNDING = {
-    "x86_64": """
-declare void @llvm.x86.sse.stmxcsr(ptr)
-declare void @llvm.x86.sse.ldmxcsr(ptr)
-define internal i64 @flush_subnormals() {
-  %word = alloca i32
-  call void @llvm.x86.sse.stmxcsr(ptr %word)
-  %before = load i32, ptr %word
-  %flushing = or i32 %before, 32832 ; results, and operands
-  store i32 %flushing, ptr %word
-  call void @llvm.x86.sse.ldmxcsr(ptr %word)
-  %mode = zext i32 %before to i64
-  ret i64 %mode
-}
-define internal void @restore(i64 %mode) {
-  %word = alloca i32
-  %before = trunc i64 %mode to i32
-  store i32 %before, ptr %word
-  call void @llvm.x86.sse.ldmxcsr(ptr %word)
-  ret void
-}
-""",
-    "aarch64": """
-declare i64 @llvm.aarch64.get.fpcr()
-declare void @llvm.aarch64.set.fpcr(i64)
-define internal i64 @flush_subnormals() {
-  %mode = call i64 @llvm.aarch64.get.fpcr()
-  %flushing = or i64 %mode, 16777216
-  call void @llvm.aarch64.set.fpcr(i64 %flushing)
-  ret i64 %mode
-}
-define internal void @restore(i64 %mode) {
-  call void @llvm.aarch64.set.fpcr(i64 %mode)
-  ret void
-}
-""",
-    "other": """
-define internal i64 @flush_subnormals() {
-  ret i64 0
-}
-define internal void @restore(i64 %mode) {
-  ret void
-}
-""",
-}
-_ROUNDING["arm64"] = _ROUNDING["aarch64"]
-
-_GATES = """
-; Let the gate at %at show %new, and wake those who sleep before it.
-define internal void @open(ptr %system, ptr %at, i64 %new) {
-  store atomic i64 %new, ptr %at seq_cst, align 8
-  %sleepers.at = getelementptr i64, ptr %at, i64 1
-  %sleepers = load atomic i64, ptr %sleepers.at seq_cst, align 8
-  %any = icmp ne i64 %sleepers, 0
-  br i1 %any, label %call, label %return
-call:
-  call void @wake(ptr %system, ptr %at)
-  br label %return
-return:
-  ret void
-}
-
-; Wait until the gate at %at no longer shows %old; true if %spins looks were enough.
-define internal i1 @wait_at(ptr %system, ptr %at, i64 %old, i64 %spins) {
-  br label %look
-look:
-  %n = phi i64 [0, %0], [%more, %spin]
-  %now = load atomic i64, ptr %at acquire, align 8
-  %same = icmp eq i64 %now, %old
-  br i1 %same, label %closed, label %soon
-closed:
-  %patient = icmp ult i64 %n, %spins
-  br i1 %patient, label %spin, label %settle
-spin:
-  call void @pause()
-  %more = add i64 %n, 1
-  br label %look
-soon:
-  ret i1 true
-settle: ; counted before the last look: whoever opens the gate after it sees a sleeper
-  %sleepers = getelementptr i64, ptr %at, i64 1
-  %before = atomicrmw add ptr %sleepers, i64 1 seq_cst, align 8
-  br label %check
-check:
-  %then = load atomic i64, ptr %at seq_cst, align 8
-  %still = icmp eq i64 %then, %old
-  br i1 %still, label %sleep, label %late
-sleep:
-  call void @sleep_on(ptr %system, ptr %at, i64 %old)
-  br label %check
-late:
-  %after = atomicrmw sub ptr %sleepers, i64 1 seq_cst, align 8
-  ret i1 false
-}
 """
 
 _BARRIER = f"""

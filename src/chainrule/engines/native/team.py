@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ...errors import ArgumentError
 from ...graph import aligned_empty
-from . import driver
+from . import driver, gates
 from .target import host
 
 Words = NDArray[np.int64]
@@ -44,11 +44,11 @@ _NAMES = {
 @cache
 def system() -> Words:
     """What the driver asks of the operating system, as the words that it reads."""
-    library, *names = _NAMES[driver.system_kind(host().triple)]
+    library, *names = _NAMES[gates.system_kind(host().triple)]
     found = ctypes.CDLL(library)
-    words = aligned_empty(driver.SYSTEM_WORDS, np.int64)
-    words[[driver.SLEEP_FUNCTION, driver.WAKE_FUNCTION]] = [address_of(getattr(found, n)) for n in names]
-    words[[driver.SECONDS, driver.NANOSECONDS]] = 1, 0
+    words = aligned_empty(gates.SYSTEM_WORDS, np.int64)
+    words[[gates.SLEEP_FUNCTION, gates.WAKE_FUNCTION]] = [address_of(getattr(found, n)) for n in names]
+    words[[gates.SECONDS, gates.NANOSECONDS]] = 1, 0
     return words
 
 
