@@ -340,7 +340,8 @@ REFUSED: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         "  log first gives NaN (1 of 1 elements are not finite)\n"
         "    written at: *\n"
         "    input 0: x = -1\n"
-        "    why: log of a negative number; *\n"
+        "    why: log of a negative number\n"
+        "    mend: keep the argument above 0*\n"
         "  where: *\n"
         "  mend:  check at a point inside the domain",
     ),

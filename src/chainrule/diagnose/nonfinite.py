@@ -41,7 +41,8 @@ def explain_nonfinite(
     log first gives -∞ at [1] (1 of 2 elements are not finite)
       written at: <doctest ...>:1
       input 0: p = 0
-      why: log of 0; keep the argument above 0, or take the loss from logits (log_softmax, cross_entropy)
+      why: log of 0
+      mend: keep the argument above 0: log(cr.maximum(x, 1e-12)); or take the loss from logits ...
     """
     targets = (outputs,) if isinstance(outputs, Node) else tuple(outputs)
     return NonFiniteReport(targets, first_nonfinite(targets, bind(feed)))

@@ -1,23 +1,27 @@
-"""Where a NaN or an infinity came from: the first node that made one out of finite inputs.
+"""Where a NaN or an infinity came from: the first element that became one out of finite numbers.
 
-The search starts at the targets that are not finite and goes back only through values that are not
-finite themselves, so an infinity that did no harm (the -∞ of a mask, an overflow that a division took
-back to 0) is not accused.
+The search starts at the elements of the targets that are not finite and goes back through elements that
+are not finite themselves, so an infinity that did no harm (the -∞ of a mask, an overflow that a division
+took back to 0) is not accused.  From the element that was found the way leads on, through finite numbers,
+to the row of the data or the parameter that made it (``lineage.py``).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 
+from ..dtypes import is_float
 from ..errors import ChainruleError
-from ..graph import Array, Constant, Environment, Leaf, Node, leaf_value, topological
+from ..graph import Array, Constant, Environment, Leaf, Node, Placeholder, Variable, consumers, topological
 from ..ops import Composite, Elementwise, parts
-from .stepper import run_op
+from .lineage import Hidden, Index, Link, hidden_by, lineage, rows_of, shown, spelled
+from .provenance import Mask, all_values, cone, first_of, reads, single
+from .remedies import Case, derived_op, maker, reason, remedy, written_out
 
 
 class Operand(NamedTuple):
@@ -43,23 +47,38 @@ class Finding:
     node: Node
     value: float
     """The offending element: nan, inf or -inf."""
-    index: tuple[int, ...]
+    index: Index
     count: int
     """How many elements of the node are not finite."""
     operands: tuple[Operand, ...]
     hint: str
+    """Why it is not finite."""
     inside: Node | None = None
     """The composite that the node is a part of."""
     became: Finding | None = None
     """Where an infinity found here first turned into a NaN."""
+    chain: tuple[Link, ...] = ()
+    """The way back, element by element, to the row of the data or to the parameter."""
+    rows: Mapping[Placeholder, tuple[int, ...]] = field(default_factory=dict)
+    """Of each input that gave some of its rows, and not all: which ones."""
+    hidden: Hidden | None = None
+    """What kept it out of the forward pass, where only the gradient is not finite."""
+    mend: str = ""
 
-    def __str__(self) -> str:
+    @property
+    def leaf(self) -> Link | None:
+        """The parameter's or the input's element at the end of the way."""
+        last = self.chain[-1] if self.chain else None
+        return last if last is not None and isinstance(last.node.op, Leaf) else None
+
+    def told(self) -> list[str]:
+        """All but the mend, as lines."""
         label = f"{self.node.op.name} {self.node.name!r}" if self.node.name else self.node.op.name
         part = f", part of {self.inside.op.name}" if self.inside is not None else ""
         verb = "holds" if isinstance(self.node.op, Leaf) else "first gives"
         place = f" at {list(self.index)}" if self.index else ""
         lines = [
-            f"{label}{part} {verb} {_spelled(self.value)}{place}"
+            f"{label}{part} {verb} {spelled(self.value)}{place}"
             f" ({self.count} of {self.node.size} elements are not finite)",
             f"  written at: {self.node.origin}",
         ]
@@ -67,7 +86,22 @@ class Finding:
         lines.append(f"  why: {self.hint}")
         if self.became is not None:
             lines.append(f"  it turns into NaN in {self.became.node.op.name} ({self.became.node.origin})")
-        return "\n".join(lines)
+        if self.hidden is not None:
+            lines.append(f"  hidden: {self.hidden}")
+        told = rows_told(self.rows)
+        if told:
+            lines.append(f"  it is of {told}")
+        way = list(shown(self.chain))
+        if len(way) > 1 or (way and not self._is_operand(self.chain[-1])):
+            lines += ["  it came from:", *(f"    {line}" for line in way)]
+        return lines
+
+    def _is_operand(self, link: Link) -> bool:
+        """Whether a link says no more than the line of the operand does."""
+        return any(link.node is child for child in self.node.inputs) and not link.note
+
+    def __str__(self) -> str:
+        return "\n".join([*self.told(), *([f"  mend: {self.mend}"] if self.mend else [])])
 
 
 def first_nonfinite(targets: Sequence[Node], environment: Mapping[Node, Array]) -> Finding | None:
@@ -81,63 +115,106 @@ def first_nonfinite(targets: Sequence[Node], environment: Mapping[Node, Array]) 
     >>> finding = first_nonfinite([-(p * cr.log(p)).sum()], {})
     >>> finding.node.op.name, finding.index, finding.became.node.op.name
     ('log', (1,), 'multiply')
+    >>> [str(link).split("  ")[0] for link in finding.chain]
+    ['p[1] = 0']
     """
-    order = topological(targets)
-    values: Environment = dict(environment)
-    with np.errstate(all="ignore"):
-        for node in order:
-            if node not in values:
-                values[node] = (
-                    leaf_value(node, values)
-                    if isinstance(node.op, Leaf)
-                    else run_op(node, [values[child] for child in node.inputs])
-                )
-    return _search(targets, order, values)
+    values = all_values(targets, environment)
+    found = _search(targets, topological(targets), values)
+    return None if found is None else _explained(found, targets, values)
+
+
+def rows_told(rows: Mapping[Placeholder, tuple[int, ...]]) -> str:
+    """``row 3 of x and ids``: which rows of the inputs, where they are few."""
+    together: dict[tuple[int, ...], list[str]] = {}
+    for leaf, some in rows.items():
+        if 0 < len(some) <= _FEW:
+            together.setdefault(some, []).append(leaf.label)
+    return ", ".join(
+        f"{numbered('row', some)} of {' and '.join(labels)}" for some, labels in together.items()
+    )
+
+
+def numbered(what: str, numbers: Sequence[int]) -> str:
+    """``row 3``, ``rows 3, 4 and 9``."""
+    if len(numbers) == 1:
+        return f"{what} {numbers[0]}"
+    return f"{what}s {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
+
+
+_FEW = 5
+
+
+# -- the search --------------------------------------------------------------------------------------------
+
+
+class _Birth(NamedTuple):
+    """Elements of a node that are not finite, though nothing that they read is such."""
+
+    node: Node
+    elements: Mask
 
 
 def _search(targets: Sequence[Node], order: Sequence[Node], values: Environment) -> Finding | None:
-    number = {node: place for place, node in enumerate(order)}
-    nans = _births(targets, values, np.isnan)
-    if not nans:
-        births = _births(targets, values, np.isinf)
-        return _finding(min(births, key=number.__getitem__), values) if births else None
-    nan = min(nans, key=number.__getitem__)
-    infinite = [child for child in nan.inputs if _has(values[child], np.isinf)]
-    causes = [birth for birth in _births(infinite, values, np.isinf) if not isinstance(birth, Constant)]
+    ends = {node: mask for node in targets if (mask := _bad(values[node], np.isnan)).any()}
+    if not ends:
+        ends = {node: mask for node in targets if (mask := _bad(values[node], np.isinf)).any()}
+        births = _births(ends, order, values, np.isinf)
+        return _finding(births[0], values) if births else None
+    nan = _births(ends, order, values, np.isnan)[0]
+    element = single(nan.node, first_of(nan.elements))
+    infinite = {
+        child: mask
+        for child, read in zip(nan.node.inputs, _read(nan.node, element, values), strict=True)
+        if (mask := read & _bad(values[child], np.isinf)).any()
+    }
+    causes = [
+        birth for birth in _births(infinite, order, values, np.isinf) if not isinstance(birth.node, Constant)
+    ]
     if not causes:  # infinities written down on purpose: the fault is what was done with them
         return _finding(nan, values)
-    cause = min(causes, key=number.__getitem__)
-    return _finding(cause, values, became=_finding(nan, values))
+    return _finding(causes[0], values, became=_finding(nan, values))
 
 
-def _births(targets: Sequence[Node], values: Environment, kind: Callable[[Array], Array]) -> list[Node]:
-    """The nodes where values of this kind arise, going back from ``targets`` through such values only."""
-    births, seen = [], set(targets)
-    stack = [node for node in targets if _has(values[node], kind)]
-    while stack:
-        node = stack.pop()
-        ancestors = [child for child in node.inputs if _has(values[child], kind)]
-        if not ancestors:
-            births.append(node)
-        for child in ancestors:
-            if child not in seen:
-                seen.add(child)
-                stack.append(child)
-    return births
+def _births(
+    ends: Mapping[Node, Mask], order: Sequence[Node], values: Environment, kind: Callable[[Array], Array]
+) -> list[_Birth]:
+    """Where the values of this kind at ``ends`` arose, in forward order: back through such values only."""
+    wanted = dict(ends)
+    births: list[_Birth] = []
+    for node in reversed(order):
+        mask = wanted.get(node)
+        if mask is None:
+            continue
+        inherited = False
+        for child, read in zip(node.inputs, _read(node, mask, values), strict=True):
+            bad = read & _bad(values[child], kind)
+            if bad.any():
+                wanted[child] = wanted[child] | bad if child in wanted else bad
+                inherited = True
+        if not inherited:
+            births.append(_Birth(node, mask))
+    return births[::-1]
 
 
-def _has(value: Array, kind: Callable[[Array], Array]) -> bool:
-    return value.dtype.kind == "f" and bool(kind(value).any())
+def _read(node: Node, mask: Mask, values: Environment) -> list[Mask]:
+    """The elements read; all of an op's inputs where it cannot say which."""
+    try:
+        return reads(node, mask, values) if node.inputs else []
+    except ChainruleError:  # a composite whose parts do not run on these values
+        return [np.ones(child.shape, bool) for child in node.inputs]
 
 
-def _finding(node: Node, values: Environment, became: Finding | None = None) -> Finding:
+def _bad(value: Array, kind: Callable[[Array], Array]) -> Mask:
+    return kind(value) if is_float(value.dtype) else np.zeros(value.shape, bool)
+
+
+def _finding(birth: _Birth, values: Environment, became: Finding | None = None) -> Finding:
+    node = birth.node
     if isinstance(node.op, Composite):
         inner = _inside(node, values)
         if inner is not None:
             return replace(inner, became=became)
-    value = values[node]
-    wrong = np.isnan(value) if np.isnan(value).any() else ~np.isfinite(value)
-    index = tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), value.shape)) if value.ndim else ()
+    value, index = values[node], first_of(birth.elements)
     operands = tuple(_operand(child, values[child], node, index) for child in node.inputs)
     return Finding(
         node=node,
@@ -145,8 +222,15 @@ def _finding(node: Node, values: Environment, became: Finding | None = None) -> 
         index=index,
         count=int(np.count_nonzero(~np.isfinite(value))),
         operands=operands,
-        hint=_hint(node, operands, float(value[index])),
+        hint=reason(
+            node,
+            [operand.value for operand in operands],
+            [bound for operand in operands for bound in (operand.smallest, operand.largest)],
+            float(value[index]),
+        ),
         became=became,
+        chain=lineage(node, index, values),
+        rows=rows_of(cone({node: single(node, index)}, values)),
     )
 
 
@@ -155,16 +239,16 @@ def _inside(node: Node, values: Environment) -> Finding | None:
 
     Where its value comes by another road than its parts (a user's own ``forward``) nothing may be found.
     """
+    inner = parts(node)
     try:
-        found = first_nonfinite([parts(node)], {child: values[child] for child in node.inputs})
+        known = all_values([inner], values)
+        found = _search([inner], topological([inner], stop=set(node.inputs).__contains__), known)
     except ChainruleError:  # its parts do not run on these values: the composite itself is the finding
         return None
-    if found is None or found.inside is not None:
-        return found
-    return replace(found, inside=node)
+    return None if found is None else replace(found, inside=found.inside or node)
 
 
-def _operand(child: Node, value: Array, node: Node, index: tuple[int, ...]) -> Operand:
+def _operand(child: Node, value: Array, node: Node, index: Index) -> Operand:
     element = None
     if isinstance(node.op, Elementwise):
         place = index[len(index) - value.ndim :] if value.ndim else ()
@@ -173,88 +257,26 @@ def _operand(child: Node, value: Array, node: Node, index: tuple[int, ...]) -> O
     return Operand(child.label, child.shape, element, low, high)
 
 
-def _spelled(value: float) -> str:
-    return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
+# -- what the forward pass hid, and the mend ---------------------------------------------------------------
 
 
-# -- hints: one line an op ---------------------------------------------------------------------------------
-
-_LOG = "keep the argument above 0, or take the loss from logits (log_softmax, cross_entropy)"
-_ROOT = "add a small positive number under the root"
-_DENOMINATOR = "add a small positive number to the denominator, or choose with where() before dividing"
-_RANGE = "scale the inputs down, clip the gradients, or lower the learning rate"
-
-#: op → (condition on the operands' elements, what it means), the first that holds.
-_HINTS: dict[str, list[tuple[Callable[..., bool], str]]] = {
-    "log": [(lambda x: x == 0, f"log of 0; {_LOG}"), (lambda x: x < 0, f"log of a negative number; {_LOG}")],
-    "log2": [(lambda x: x == 0, f"log of 0; {_LOG}"), (lambda x: x < 0, f"log of a negative number; {_LOG}")],
-    "log1p": [
-        (lambda x: x == -1, "log(1 + x) at x = -1 is the log of 0"),
-        (lambda x: x < -1, "log(1 + x) below x = -1 is the log of a negative number"),
-    ],
-    "divide": [
-        (lambda x, y: x == 0 and y == 0, f"0 / 0; {_DENOMINATOR}"),
-        (lambda x, y: y == 0, f"division by 0; {_DENOMINATOR}"),
-        (lambda x, y: math.isinf(x) and math.isinf(y), "∞ / ∞"),
-    ],
-    "remainder": [(lambda x, y: y == 0, "the remainder of a division by 0")],
-    "floor_divide": [(lambda x, y: y == 0, "division by 0")],
-    "reciprocal": [(lambda x: x == 0, f"1 / 0; {_DENOMINATOR}")],
-    "sqrt": [(lambda x: x < 0, f"the square root of a negative number; {_ROOT}")],
-    "rsqrt": [
-        (lambda x: x == 0, f"1 / √0; {_ROOT}"),
-        (lambda x: x < 0, f"the square root of a negative number; {_ROOT}"),
-    ],
-    "pow": [
-        (lambda x, y: x == 0 and y < 0, "0 to a negative power"),
-        (lambda x, y: x < 0 and y != math.floor(y), "a negative number to a fractional power"),
-    ],
-    "multiply": [
-        (lambda x, y: 0 in (x, y) and (math.isinf(x) or math.isinf(y)), "0 · ∞"),
-    ],
-    "add": [(lambda x, y: math.isinf(x) and math.isinf(y) and x != y, "∞ - ∞")],
-    "subtract": [(lambda x, y: math.isinf(x) and x == y, "∞ - ∞")],
-    "arcsin": [(lambda x: abs(x) > 1, "arcsin outside [-1, 1]; clip the argument")],
-    "arccos": [(lambda x: abs(x) > 1, "arccos outside [-1, 1]; clip the argument")],
-    "arctanh": [(lambda x: abs(x) >= 1, "arctanh is finite inside (-1, 1) only; clip the argument")],
-    "arccosh": [(lambda x: x < 1, "arccosh is defined from 1 upwards")],
-    "sin": [(math.isinf, "the sine of an infinity")],
-    "cos": [(math.isinf, "the cosine of an infinity")],
-    "tan": [(math.isinf, "the tangent of an infinity")],
-}
-_GROWING = {"exp", "expm1", "sinh", "cosh"}
-
-#: What the derivative of an op does where the op itself is still finite.
-_DERIVATIVES = {
-    "sqrt": f"the slope of √x is infinite at x = 0; {_ROOT}",
-    "rsqrt": f"the slope of 1/√x is infinite at x = 0; {_ROOT}",
-    "log": f"the slope of log x is infinite at x = 0; {_LOG}",
-    "pow": "the slope of a power below 1 is infinite at 0; add a small positive number to the base",
-    "divide": f"the slope of x / y is infinite at y = 0; {_DENOMINATOR}",
-    "arcsin": "the slope of arcsin is infinite at ±1; clip the argument inside",
-    "arccos": "the slope of arccos is infinite at ±1; clip the argument inside",
-}
-
-
-def _hint(node: Node, operands: Sequence[Operand], value: float) -> str:
-    op, dtype = node.op, node.dtype
-    if isinstance(op, Leaf):
-        return f"it came in with this {op.name}; look at where its value is made"
-    derived = node.origin.derived.removeprefix("gradient of ")
-    elements = [operand.value for operand in operands]
-    told = ""
-    if all(element is not None for element in elements):
-        told = next((text for holds, text in _HINTS.get(op.name, ()) if holds(*elements)), "")
-    if derived in _DERIVATIVES and told:
-        return f"in the derivative of {derived}: {_DERIVATIVES[derived]}"
-    if told:
-        return told
-    largest = float(np.finfo(dtype).max) if dtype.kind == "f" else math.inf
-    if op.name in _GROWING and elements and elements[0] is not None:
-        bound = math.log(largest)
-        return f"{op.name} of {elements[0]:.6g} overflows {dtype} (its limit is {bound:.4g}); {_RANGE}"
-    if any(not math.isfinite(bound) for o in operands for bound in (o.smallest, o.largest)):
-        return "infinities met in it (∞ - ∞, or 0 · ∞)"
-    if math.isinf(value):
-        return f"the result overflows {dtype}, whose largest number is {largest:.4g}; {_RANGE}"
-    return f"{op.name} is not defined at these values"
+def _explained(found: Finding, targets: Sequence[Node], values: Environment) -> Finding:
+    """With what hid it, and with the mend that fits."""
+    last = found.became or found
+    hidden = hidden_by(last.node, last.index, values) if math.isnan(last.value) else None
+    readers = consumers(topological(targets))
+    derived = derived_op(found.node)
+    node, leaf = found.node, found.leaf
+    operands = node.inputs[1:] if node.op.name == "divide" else node.inputs
+    formula = written_out(node, lambda n: readers.get(n, [])) if node.op.name == "exp" else ""
+    case = Case(
+        op=derived or node.op.name,
+        makers=tuple(maker(child) for child in operands),
+        users=(formula,),
+        in_gradient=bool(derived),
+        hidden=hidden is not None,
+        leaf=node if isinstance(node, Variable | Placeholder) else None if leaf is None else leaf.node,
+        extreme=0.0 if leaf is None else leaf.value,
+        value=found.value,
+    )
+    return replace(found, hidden=hidden, mend=remedy(case))
