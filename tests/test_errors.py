@@ -55,8 +55,13 @@ def test_a_missing_extra_says_what_to_install() -> None:
 
 
 def test_errors_survive_another_process() -> None:
-    error = pickle.loads(pickle.dumps(errors.ShapeError("what")))
-    assert (type(error), str(error)) == (errors.ShapeError, "what")
+    error = errors.ShapeError("what", where="here", mend="that")
+    error.about = X  # a node, which belongs to this process
+    copied = pickle.loads(pickle.dumps(error))
+    assert (type(copied), str(copied), copied.mend) == (errors.ShapeError, str(error), "that")
+    assert copied.about is None
+    missing = pickle.loads(pickle.dumps(errors.MissingExtraError("igraph", "draw", "drawing")))
+    assert "pip install 'chainrule[draw]'" in str(missing)
 
 
 X = cr.placeholder((2, 3), name="x")

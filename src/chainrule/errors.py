@@ -15,7 +15,7 @@ chainrule.errors.ShapeError: matmul: inner lengths differ
 from __future__ import annotations
 
 from os import PathLike
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 
 class ChainruleError(Exception):
@@ -25,6 +25,8 @@ class ChainruleError(Exception):
     """
 
     exit_code: ClassVar[int] = 1
+    about: Any = None
+    """What there is to draw or to compute with, where there is more than words: nodes, a finding."""
 
     def __init__(self, what: str, *, where: str | None = None, mend: str | None = None) -> None:
         self.what, self.where, self.mend = what, where, mend
@@ -34,6 +36,17 @@ class ChainruleError(Exception):
         if mend:
             lines.append(f"  mend:  {mend}")
         super().__init__("\n".join(lines))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To another process go the words; nodes belong to their own."""
+        words = {name: value for name, value in vars(self).items() if name != "about"}
+        return self._restored, (self.args, words)
+
+    @classmethod
+    def _restored(cls, args: tuple[Any, ...], words: dict[str, Any]) -> Self:
+        error = cls.__new__(cls, *args)
+        vars(error).update(words)
+        return error
 
 
 class ShapeError(ChainruleError, ValueError):
