@@ -1,0 +1,91 @@
+"""Ops as calls of their names, and arrays at their places: what printers of formulas share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...graph import Node
+from .notation import Call, Index, Indicator, Infix
+from .tree import Compute, Convention, Fraction, Math, Power, Product, Sum, Words, number
+
+Printer = Callable[[Node, Sequence[Math], Convention], Math]
+"""Writes a node, given the formulas of its inputs."""
+LETTERS = "ijklmnpq"
+"""The letters of axes, first to last."""
+WHOLE = Words(":")
+
+
+def is_own(node: Node) -> bool:
+    """Whether the op is one of the library's: a user's op of the same name is something else."""
+    return type(node.op).__module__.partition(".")[0] == __name__.partition(".")[0]
+
+
+def call(node: Node, operands: Sequence[Math], function: str | None = None, *options: str) -> Math:
+    """The op as a call of its name, with its attributes in words unless ``options`` are given."""
+    shown = options or tuple(f"{key}={in_words(value)}" for key, value in shown_attributes(node))
+    return Call(function or node.op.name, tuple(operands), shown, node.ndim, computing(node))
+
+
+def computing(node: Node) -> Compute:
+    """The op's own rule as a function of arrays."""
+    op, attributes = node.op, node.attributes
+    return lambda *values: op.forward(np, *map(np.asarray, values), **attributes)
+
+
+def shown_attributes(node: Node) -> list[tuple[str, Any]]:
+    """The attributes that say something."""
+    return [
+        (key, value) for key, value in node.attributes.items() if value is not None and value is not False
+    ]
+
+
+def as_formula(value: Any) -> Math:
+    """An attribute as a formula."""
+    return number(value) if isinstance(value, int | float) else Words(in_words(value))
+
+
+def in_words(value: Any) -> str:
+    """An attribute in words."""
+    if isinstance(value, tuple):
+        return in_words(value[0]) if len(value) == 1 else f"({', '.join(map(in_words, value))})"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return str(getattr(value, "name", value))
+
+
+def sizes(shape: Sequence[int]) -> str:
+    """A shape as people write it: ``2×3``."""
+    return "×".join(map(str, shape)) or "one number"
+
+
+def indexed(body: Math, places: Sequence[Math]) -> Math:
+    """``body[places]`` with the index at its factors and terms: ``x[i]·y[i]`` for ``(x ⊙ y)[i]``."""
+    if body.ndim == 0:
+        return body
+    own = tuple(places[len(places) - body.ndim :])
+    if isinstance(body, Product):
+        return Product(tuple([indexed(part, places) for part in body.factors]))
+    if isinstance(body, Sum):
+        return Sum(tuple([indexed(part, places) for part in body.terms]), body.signs)
+    if isinstance(body, Fraction):
+        return Fraction(indexed(body.top, places), indexed(body.bottom, places))
+    if isinstance(body, Power) and body.exponent.ndim == 0:
+        return Power(indexed(body.base, places), body.exponent)
+    if isinstance(body, Indicator):
+        return Indicator(indexed(body.condition, places))
+    if isinstance(body, Infix):
+        return Infix(body.sign, indexed(body.left, places), indexed(body.right, places))
+    if isinstance(body, Call) and body.compute is None:
+        return Call(body.function, tuple([indexed(part, places) for part in body.arguments]))
+    if isinstance(body, Index) and any(place == WHOLE for place in body.places):
+        rest = iter(own)
+        merged = [next(rest) if place == WHOLE else place for place in body.places]
+        return Index(body.base, tuple(merged), _free(merged))
+    return Index(body, own, _free(own))
+
+
+def _free(places: Sequence[Math]) -> int:
+    return sum(place == WHOLE for place in places)

@@ -1,0 +1,149 @@
+"""What composites and movements are when they are looked at themselves, not used in another formula.
+
+In an expression a softmax is written ``softmax(z)``; as a node of its own it says what that is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ...dtypes import is_float
+from ...graph import Node
+from .calls import LETTERS, WHOLE, call, computing, indexed, sizes
+from .notation import Big, Call, Index
+from .tree import (
+    Convention,
+    Fraction,
+    Math,
+    MatrixProduct,
+    Number,
+    Power,
+    Product,
+    Root,
+    Sum,
+    Symbol,
+    Transpose,
+    negative,
+    number,
+)
+
+Definition = Callable[[Node, Sequence[Math], Convention], Math | None]
+
+
+def _reshape(node: Node, operands: Sequence[Math], convention: Convention) -> Math:
+    return call(node, operands, "reshape", sizes(node.shape))
+
+
+def _broadcast(node: Node, operands: Sequence[Math], convention: Convention) -> Math:
+    return call(node, operands, "broadcast", f"to {sizes(node.shape)}")
+
+
+def _cast(node: Node, operands: Sequence[Math], convention: Convention) -> Math:
+    return Call(node.dtype.name, tuple(operands), (), node.ndim, computing(node))
+
+
+def _along(node: Node, body: Math) -> tuple[tuple[str, ...], Math, Math]:
+    """The letter of the one axis a softmax runs over, the body at one place of it and at all."""
+    axes = node.attributes["axis"]
+    ndim = node.inputs[0].ndim
+    places: list[Math] = [Symbol(LETTERS[n]) if n in axes else WHOLE for n in range(ndim)]
+    return tuple(LETTERS[n] for n in axes), indexed(body, places), body
+
+
+def _softmax(node: Node, operands: Sequence[Math], convention: Convention) -> Math:
+    powers = Call("exp", (operands[0],))
+    letters, inner, whole = _along(node, powers)
+    return Fraction(whole, Big("Σ", letters, inner, node.ndim))
+
+
+def _log_softmax(node: Node, operands: Sequence[Math], convention: Convention) -> Math:
+    letters, inner, _ = _along(node, Call("exp", (operands[0],)))
+    return Sum((operands[0], Call("log", (Big("Σ", letters, inner, node.ndim),))), (1, -1))
+
+
+def _logsumexp(node: Node, operands: Sequence[Math], convention: Convention) -> Math:
+    letters, inner, _ = _along(node, Call("exp", (operands[0],)))
+    return Call("log", (Big("Σ", letters, inner, node.ndim),), (), node.ndim)
+
+
+def _nll_of(node: Node, scores: Math, operands: Sequence[Math]) -> Math | None:
+    """Minus the right class's score, its mean or sum over the examples; None with further options."""
+    unusual = len(operands) > 2 or any(
+        node.attributes.get(key) for key in ("ignore_index", "label_smoothing")
+    )  # fmt: skip
+    source, target = node.inputs[0], node.inputs[1]
+    if unusual or node.attributes.get("ignore_index") is not None:
+        return None
+    letters = tuple(LETTERS[: source.ndim - 1])
+    places = tuple(map(Symbol, letters))
+    reduction = node.attributes["reduction"]
+    if is_float(target.dtype):
+        last = LETTERS[source.ndim - 1]
+        inner = (*places, Symbol(last))
+        body: Math = Product((Index(operands[1], inner), Index(scores, inner)))
+        loss: Math = Big("Σ", (*(letters if reduction != "none" else ()), last), body)
+        loss = negative(loss)
+    else:
+        index = Index(operands[1], places) if places else operands[1]
+        picked = Index(scores, (*places, index))
+        loss = negative(Big("Σ", letters, picked) if letters and reduction != "none" else picked)
+    examples = source.size // max(source.shape[-1], 1)
+    if reduction == "mean" and examples != 1:
+        return Fraction(loss, number(examples))
+    return loss
+
+
+def _cross_entropy(node: Node, operands: Sequence[Math], convention: Convention) -> Math | None:
+    softmax = Call("softmax", (operands[0],), (), node.inputs[0].ndim)
+    return _nll_of(node, Call("log", (softmax,)), operands)
+
+
+def _nll(node: Node, operands: Sequence[Math], convention: Convention) -> Math | None:
+    return _nll_of(node, operands[0], operands)
+
+
+def _binary(node: Node, operands: Sequence[Math], convention: Convention) -> Math:
+    z, t, *weight = operands
+    hit = Call("log", (Call("σ", (z,)),))
+    miss = Call("log", (Sum((number(1), Call("σ", (z,))), (1, -1)),))
+    positive = Product((*weight, t, hit))
+    return negative(Sum((positive, Product((Sum((number(1), t), (1, -1)), miss))), (1, 1)))
+
+
+def _layer_norm(node: Node, operands: Sequence[Math], convention: Convention) -> Math:
+    x = operands[0]
+    mean, var = Call("mean", (x,)), Call("var", (x,))
+    spread = Root(Sum((var, number(node.attributes["eps"])), (1, 1)))
+    return Fraction(Sum((x, mean), (1, -1)), spread)
+
+
+def _rms_norm(node: Node, operands: Sequence[Math], convention: Convention) -> Math:
+    x = operands[0]
+    mean = Call("mean", (Power(x, Number(2)),))
+    return Fraction(x, Root(Sum((mean, number(node.attributes["eps"])), (1, 1))))
+
+
+def _attention(node: Node, operands: Sequence[Math], convention: Convention) -> Math:
+    q, k, v, *mask = operands
+    scores: Math = Product((number(node.attributes["scale"]), MatrixProduct((q, Transpose(k)), 2)))
+    options = ("causal",) if node.attributes["causal"] else ()
+    if mask:
+        scores = Sum((scores, mask[0]), (1, 1)) if is_float(node.inputs[3].dtype) else scores
+        options = (*options, *([] if is_float(node.inputs[3].dtype) else ["where the mask allows"]))
+    return MatrixProduct((Call("softmax", (scores,), options, node.ndim), v), node.ndim)
+
+
+DEFINITIONS: dict[str, Definition] = {
+    "reshape": _reshape,
+    "broadcast_to": _broadcast,
+    "cast": _cast,
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
+    "logsumexp": _logsumexp,
+    "cross_entropy": _cross_entropy,
+    "nll_loss": _nll,
+    "binary_cross_entropy": _binary,
+    "layer_norm": _layer_norm,
+    "rms_norm": _rms_norm,
+    "attention": _attention,
+}
