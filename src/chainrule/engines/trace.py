@@ -27,7 +27,8 @@ from ..ops import Composite, Elementwise, expand, parts
 from .stepper import run_op
 
 
-class Product(NamedTuple):
+@dataclass(frozen=True)
+class Product:
     """One product of the chain rule as graph, before any value is known."""
 
     consumer: Node
@@ -229,14 +230,13 @@ def _passes(
 def _evaluated(passes: _Passes, environment: Environment) -> Trace:
     incoming: dict[Node, list[Contribution]] = {}
     for product in passes.products:
-        consumer, index, upstream, local, downstream = product
-        incoming.setdefault(consumer.inputs[index], []).append(
+        incoming.setdefault(product.consumer.inputs[product.index], []).append(
             Contribution(
-                consumer,
-                index,
-                environment[upstream],
-                None if local is None else environment[local],
-                environment[downstream],
+                product.consumer,
+                product.index,
+                environment[product.upstream],
+                None if product.local is None else environment[product.local],
+                environment[product.downstream],
                 product,
             )
         )

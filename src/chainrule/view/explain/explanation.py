@@ -8,9 +8,10 @@ from typing import Any
 
 from ...data.files import write_atomically
 from ...engines.trace import Step, step_through
-from ...graph import Node
+from ...graph import Node, bind
 from ..drawing import draw
 from ..text import escape
+from .numeric import Checks
 from .page import fallback_table, render_page
 from .record import Convention, Recorder
 
@@ -64,8 +65,9 @@ def explain(
     <explanation: multiply, 7 nodes>
     """
     trace = step_through(output, feed, inside=unfold)
-    recorder = Recorder(trace, convention=convention)
-    explanation = Explanation(recorder.as_record(title or output.label, about), output, recorder.steps)
+    recorder = Recorder(trace, convention=convention, checks=Checks(trace) if check else None)
+    record = recorder.as_record(title or output.label, about, bind(feed))
+    explanation = Explanation(record, output, recorder.steps)
     if path is not None:
         explanation.save(path)
     return explanation

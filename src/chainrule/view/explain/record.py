@@ -2,125 +2,176 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from ...dtypes import is_float
 from ...engines.trace import Contribution, Step, Trace
-from ...graph import Constant, Node, Placeholder, Variable
+from ...graph import Constant, Environment, Node, Placeholder, Variable
 from ...ops import Composite
-from .folds import Folds
-from .names import Symbols, number_text
+from .arrangement import layouts
+from .folding import fold
+from .names import number_text, symbols
+from .numeric import Check, Checks
+from .program import Place, program, settings
+from .reasons import Reasons
+from .rules import Rules
 from .tensors import Tensors
 
 Convention = Literal["row", "column"]
 VERSION = 1
 
 
+class Scope(NamedTuple):
+    """A trace being recorded: the whole graph's, or that of a composite's parts."""
+
+    trace: Trace
+    ids: dict[Node, int]
+    """The number of each node of the trace; what a composite was given has its number outside."""
+    given: frozenset[Node]
+    """The inputs of the composite."""
+    composite: int | None
+    """The number of the composite."""
+
+
 class Recorder:
     """Walks over a trace, the traces inside its composites included, and numbers what it meets.
 
-    A node that stands in two scopes (outside, and among the parts of a composite) is recorded once in
-    each, since its gradient there is another.
+    A node that stands in two scopes (outside, and among the parts of a composite) is recorded in each,
+    since its gradient there is another.  ``nodes`` are the records; ``steps``, ``contributions`` and
+    ``scopes`` say for each number what it is the record of.
     """
 
-    def __init__(self, trace: Trace, *, convention: Convention = "row") -> None:
-        self.trace = trace
-        self.convention = convention
+    def __init__(self, trace: Trace, *, convention: Convention = "row", checks: Checks | None = None) -> None:
+        self.trace, self.convention = trace, convention
         self.tensors = Tensors()
-        self.folds = Folds()
-        self.nodes: list[dict[str, Any]] = []
         self.steps: list[Step] = []
-        """The step that each recorded node is of."""
-        names = [step.node.name for step in trace if step.node.name]
-        self._symbols = Symbols()
-        self._reserved = set(names)
-        self._record(trace, 0, {})
+        self.contributions: list[list[Contribution]] = []
+        self.parts: dict[int, tuple[list[int], int]] = {}
+        """Of each composite that opens: its direct parts, and the one that has its value."""
+        self._home: list[Scope] = []
+        self._terms: list[list[tuple[Contribution, Scope, int | None]]] = []
+        self._scopes: list[Scope] = []
+        self._number(Scope(trace, {}, frozenset(), None))
+        self._gather()
+        self.symbols = symbols([step.node for step in self.steps])
+        self._rules = {id(scope.trace): self._rules_of(scope) for scope in self._scopes}
+        reasons = {id(scope.trace): Reasons(scope.trace, scope.given) for scope in self._scopes}
+        self.nodes = [
+            self._node(number, reasons[id(scope.trace)], checks) for number, scope in enumerate(self._home)
+        ]
 
-    def _record(self, trace: Trace, scope: int, ids: dict[Node, int]) -> None:
-        """The steps of one scope; ``ids`` holds the numbers of the nodes that it was given."""
-        given = frozenset(ids)
-        inner: list[tuple[int, Step, dict[Node, int]]] = []
-        for step in trace:
-            if step.node in given:
+    # -- who is who --------------------------------------------------------------------------------
+
+    def _number(self, scope: Scope) -> list[int]:
+        """Number the nodes of a scope, a composite's parts before itself; the numbers of its direct ones."""
+        direct = []
+        for step in scope.trace:
+            if step.node in scope.given:
                 continue
-            if step.inside is not None and step.inside.output not in frozenset(step.node.inputs):
-                fold = self.folds.new(self._fold(step, scope), step.node.label, "composite")
-                within = {child: ids[child] for child in step.node.inputs}
-                self._record(step.inside, fold, within)
-                ids[step.node] = self._add(step, scope, ids)
-                self.folds.all[fold].node = ids[step.node]
-                inner.append((ids[step.node], step, within))
-            else:
-                ids[step.node] = self._add(step, scope, ids)
-        for step in trace:
-            if step.node not in given:
-                node = self.nodes[ids[step.node]]
-                node["terms"] += [self._term(c, ids, None) for c in step.contributions]
-        for composite, step, within in inner:
-            assert step.inside is not None
-            outer = frozenset(step.node.inputs)
-            for part in step.inside:
-                if part.node in outer:
-                    terms = [self._term(c, within, composite) for c in part.contributions]
-                    self.nodes[within[part.node]]["terms"] += terms
+            given = frozenset(step.node.inputs)
+            inner, parts = None, []
+            if step.inside is not None and step.inside.output not in given:
+                # The composite's own number is known when its parts have theirs.
+                inner = Scope(step.inside, {child: scope.ids[child] for child in given}, given, None)
+                parts = self._number(inner)
+            number = len(self.steps)
+            scope.ids[step.node] = number
+            direct.append(number)
+            self.steps.append(step)
+            self._home.append(scope)
+            if inner is not None:
+                self.parts[number] = (parts, inner.ids[inner.trace.output])
+        self._scopes.append(scope)
+        return direct
 
-    def _fold(self, step: Step, scope: int) -> int:
-        return self.folds.of_module(scope, "" if scope else step.node.origin.module)
+    def _gather(self) -> None:
+        """The terms of each node: of its own scope first, then those from inside the composites it feeds."""
+        composite_of = {id(self.steps[number].inside): number for number in self.parts}
+        terms: list[list[tuple[Contribution, Scope, int | None]]] = [
+            [(c, scope, None) for c in step.contributions]
+            for step, scope in zip(self.steps, self._home, strict=True)
+        ]
+        for scope in self._scopes:
+            for step in scope.trace if scope.given else ():
+                if step.node in scope.given:
+                    within = composite_of[id(scope.trace)]
+                    terms[scope.ids[step.node]] += [(c, scope, within) for c in step.contributions]
+        self._terms = terms
+        self.contributions = [[c for c, _, _ in of_node] for of_node in terms]
 
-    def _add(self, step: Step, scope: int, ids: dict[Node, int]) -> int:
-        node, number = step.node, len(self.nodes)
-        fold = self._fold(step, scope)
-        self.folds.all[fold].nodes.append(number)
-        inputs = [ids[child] for child in node.inputs]
-        symbol = self._symbols.of(node, number)
-        named = [self.nodes[child]["symbol"] for child in inputs]
-        self.steps.append(step)
-        self.nodes.append(
-            {
-                "id": number,
-                "name": node.name,
-                "label": _label(node),
-                "symbol": symbol,
-                "op": node.op.name,
-                "kind": _kind(node),
-                "shape": list(node.shape),
-                "dtype": node.dtype.name,
-                "inputs": inputs,
-                "attributes": _attributes(node),
-                "module": node.origin.module,
-                "line": "" if node.origin.code is None else node.origin.place,
-                "value": self.tensors.add(step.value),
-                "gradient": None if step.gradient is None else self.tensors.add(step.gradient),
-                "no_gradient": None if step.gradient is not None else _reason(node),
-                "rule": {
-                    "text": node.op.render(*named, **node.attributes) if inputs else "",
-                    "mathml": "",
-                    "numbers": None,
-                },
-                "terms": [],
-                "check": None,
-                "fold": fold,
-            }
-        )
-        return number
+    def _rules_of(self, scope: Scope) -> Rules:
+        names = {node: self.symbols[number] for node, number in scope.ids.items()}
+        return Rules(names, self.symbols[-1], self.convention)
 
-    def _term(self, c: Contribution, ids: dict[Node, int], within: int | None) -> dict[str, Any]:
-        consumer = ids[c.consumer]
-        symbol = self.nodes[consumer]["symbol"]
+    # -- what is said of each ------------------------------------------------------------------------
+
+    def _node(self, number: int, reasons: Reasons, checks: Checks | None) -> dict[str, Any]:
+        step, scope = self.steps[number], self._home[number]
+        node = step.node
         return {
-            "consumer": consumer,
+            "id": number,
+            "name": node.name,
+            "label": label(node),
+            "symbol": self.symbols[number],
+            "op": node.op.name,
+            "kind": kind(node),
+            "shape": list(node.shape),
+            "dtype": node.dtype.name,
+            "inputs": [scope.ids[child] for child in node.inputs],
+            "attributes": attributes(node),
+            "settings": settings(node),
+            "module": node.origin.module,
+            "line": "" if node.origin.code is None else node.origin.place,
+            "value": self.tensors.add(step.value),
+            "gradient": None if step.gradient is None else self.tensors.add(step.gradient),
+            "no_gradient": reasons.of(step),
+            "rule": self._rules[id(scope.trace)].value(node),
+            "terms": [self._term(*term) for term in self._terms[number]],
+            "check": None if checks is None else self._check(checks.of(scope.trace, node), node),
+            "fold": 0,
+        }
+
+    def _term(self, c: Contribution, scope: Scope, within: int | None) -> dict[str, Any]:
+        rules = self._rules[id(scope.trace)]
+        return {
+            "consumer": scope.ids[c.consumer],
             "index": c.index,
             "within": within,
             "upstream": self.tensors.add(c.upstream),
             "local": None if c.local is None else self.tensors.add(c.local),
             "downstream": self.tensors.add(c.downstream),
-            "rule": {"text": f"∂L/∂{symbol} × local", "mathml": "", "numbers": None},
-            "proof": None,
+            "rule": rules.term(c),
+            "proof": rules.proof(c),
         }
 
-    def as_record(self, title: str, about: str) -> dict[str, Any]:
+    def _check(self, check: Check | None, node: Node) -> dict[str, Any] | None:
+        if check is None:
+            return None
+        return {
+            "numeric": self.tensors.add(check.numeric),
+            "at": None if check.entries is None else check.entries.tolist(),
+            "entries": check.numeric.size,
+            "of": node.size,
+            "worst": check.worst,
+            "agrees": check.agrees,
+            "note": check.note,
+        }
+
+    def program(self, environment: Environment) -> dict[str, Any]:
+        """Both passes as a program that the page can run again."""
+        places = [
+            Place(
+                step.node,
+                step.cotangent,
+                tuple((c.graph.upstream, c.graph.local, c.graph.downstream) for c in contributions),
+            )
+            for step, contributions in zip(self.steps, self.contributions, strict=True)
+        ]
+        return program(places, environment)
+
+    def as_record(self, title: str, about: str, environment: Environment) -> dict[str, Any]:
         """The whole record, ready for JSON."""
         order = list(range(len(self.nodes)))
+        folds = fold(self.nodes, self.parts)
         return {
             "version": VERSION,
             "title": title,
@@ -128,19 +179,20 @@ class Recorder:
             "convention": self.convention,
             "output": len(self.nodes) - 1,
             "nodes": self.nodes,
-            "folds": [fold.as_record() for fold in self.folds.all],
-            "layouts": None,
+            "folds": folds,
+            "layouts": layouts(self.nodes, folds),
             "tensors": self.tensors.encoded(),
             "walk": {
                 "forward": order,
                 "backward": [k for k in reversed(order) if self.nodes[k]["gradient"] is not None],
             },
-            "program": {"refused": "not recorded"},
+            "program": self.program(environment),
             "exercise": None,
         }
 
 
-def _kind(node: Node) -> str:
+def kind(node: Node) -> str:
+    """What sort of node it is, in the words of the record."""
     if isinstance(node, Variable):
         return "parameter"
     if isinstance(node, Placeholder):
@@ -150,8 +202,8 @@ def _kind(node: Node) -> str:
     return "composite" if isinstance(node.op, Composite) else "op"
 
 
-def _label(node: Node) -> str:
-    """What the picture prints."""
+def label(node: Node) -> str:
+    """What the picture prints: an op's name, a leaf's name, a constant's number."""
     if isinstance(node, Constant) and not node.name:
         return number_text(node) if node.size == 1 else node.short if node.size <= 6 else "constant"
     if not node.inputs and node.name:
@@ -159,14 +211,7 @@ def _label(node: Node) -> str:
     return node.op.name
 
 
-def _attributes(node: Node) -> dict[str, str]:
+def attributes(node: Node) -> dict[str, str]:
+    """The attributes that say something, as text."""
     shown = (text.partition("=") for text in node.shown_attributes())
     return {key: value for key, _, value in shown}
-
-
-def _reason(node: Node) -> str:
-    if isinstance(node, Constant):
-        return "a constant"
-    if not is_float(node.dtype):
-        return f"its type is {node.dtype.name}, and derivatives are of floats"
-    return "nothing flows back to it"
