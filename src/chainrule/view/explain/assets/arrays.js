@@ -98,24 +98,37 @@ export function same(a, b) {
   return a.data.length === b.data.length && a.data.every((x, index) => Object.is(x, b.data[index]));
 }
 
-/** What the page says of a tensor: least, largest, norm, and how many elements are zero or not finite. */
+/** Of the finite elements least, largest (null where there is none) and norm; how many are zero or not finite. */
 export function summary(tensor) {
-  let min = Infinity, max = -Infinity, squares = 0, scale = 0, nan = 0, inf = 0, none = 0;
+  const found = { min: null, max: null, norm: 0, nonfinite: { nan: 0, inf: 0 }, zeros: 0 };
+  let scale = 0, squares = 0;
   for (const element of tensor.data) {
-    const x = Number(element);
-    if (Number.isNaN(x)) nan += 1;
-    else if (!Number.isFinite(x)) inf += 1;
-    if (x === 0) none += 1;
-    if (x < min) min = x;
-    if (x > max) max = x;
-    const large = Math.abs(x);
-    if (large > scale && large !== Infinity) {
-      squares *= (scale / large) ** 2;
-      scale = large;
+    const x = Number(element), large = Math.abs(x);
+    if (Number.isNaN(x)) found.nonfinite.nan += 1;
+    else if (large === Infinity) found.nonfinite.inf += 1;
+    else {
+      if (x === 0) found.zeros += 1;
+      if (found.min === null || x < found.min) found.min = x;
+      if (found.max === null || x > found.max) found.max = x;
+      if (large > scale) {
+        squares *= (scale / large) ** 2; // squares are kept relative to the largest: none overflows
+        scale = large;
+      }
+      if (scale) squares += (large / scale) ** 2;
+      found.norm = scale * Math.sqrt(squares);
     }
-    if (scale && large !== Infinity) squares += (x / scale) ** 2;
   }
-  const norm = nan ? NaN : inf ? Infinity : scale * Math.sqrt(squares);
-  const empty = tensor.data.length === nan;
-  return { min: empty ? NaN : min, max: empty ? NaN : max, norm, nonfinite: { nan, inf }, zeros: none };
+  return found;
+}
+
+/** A number as a person writes it: the fewest digits that still give the same element. */
+export function written(x, dtype) {
+  const number = Number(x);
+  if (!isFloat(dtype) || !Number.isFinite(number)) {
+    return Number.isNaN(number) ? "nan" : String(x).replace("Infinity", "inf").replace("-", "−");
+  }
+  const round = rounding(dtype);
+  let digits = 1;
+  while (digits < 17 && round(Number(number.toPrecision(digits))) !== number) digits += 1;
+  return String(Number(number.toPrecision(digits))).replace("-", "−");
 }

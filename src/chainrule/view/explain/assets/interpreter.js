@@ -3,13 +3,18 @@
 import { decode } from "chainrule/arrays";
 import { forward } from "chainrule/operations";
 
+const decoded = new WeakMap();
+
 /** The program's leaves as tensors, by slot. */
 export function leaves(program) {
-  const found = new Map();
-  program.operations.forEach(({ op, shape, dtype, data }, slot) => {
-    if (op === "leaf") found.set(slot, { shape, dtype, data: decode(data, dtype) });
-  });
-  return found;
+  if (!decoded.has(program)) {
+    const found = new Map();
+    program.operations.forEach(({ op, shape, dtype, data }, slot) => {
+      if (op === "leaf") found.set(slot, { shape, dtype, data: decode(data, dtype) });
+    });
+    decoded.set(program, found);
+  }
+  return decoded.get(program);
 }
 
 /**
