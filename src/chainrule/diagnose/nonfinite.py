@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from .. import differentiate
+from ..dtypes import is_float
 from ..engines.nonfinite import Finding, first_nonfinite
-from ..graph import Node, bind
+from ..graph import Node, Variable, bind, topological
 
 
 class NonFiniteReport(NamedTuple):
@@ -14,6 +16,8 @@ class NonFiniteReport(NamedTuple):
 
     outputs: tuple[Node, ...]
     finding: Finding | None
+    gradient_of: Node | None = None
+    """The output whose gradient was looked at, every value being finite."""
 
     def __bool__(self) -> bool:
         """Whether something is not finite."""
@@ -21,18 +25,23 @@ class NonFiniteReport(NamedTuple):
 
     def __str__(self) -> str:
         names = ", ".join(node.label for node in self.outputs)
+        if self.gradient_of is not None:
+            names = f"{self.gradient_of.label} is finite; its gradient with respect to {names}"
         if self.finding is None:
             return f"{names}: every value is finite"
         return f"{names}: not finite\n{self.finding}"
 
 
 def explain_nonfinite(
-    outputs: Node | Sequence[Node], feed: Mapping[Any, Any] | None = None
+    outputs: Node | Sequence[Node], feed: Mapping[Any, Any] | None = None, *, gradients: bool = True
 ) -> NonFiniteReport:
-    """Name the first node, in forward order, that made a NaN or an infinity out of finite inputs.
+    """Name the first element, in forward order, that became a NaN or an infinity out of finite numbers.
 
-    ``outputs`` may be values, gradients or updates; ``feed`` gives placeholders their arrays, as in
-    ``cr.evaluate``.  Infinities that never reach an output are not accused.
+    With it: its op and line, the way back to the row of the data or the parameter, whether the forward
+    pass hid it, and the mend that fits.  ``outputs`` may be values, gradients or updates; ``feed`` gives
+    placeholders their arrays, as in ``cr.evaluate``.  Of a scalar whose value is finite the gradients with
+    respect to all variables are looked at as well, unless ``gradients=False``.  Infinities that never reach
+    an output are not accused.
 
     >>> import chainrule as cr
     >>> p = cr.variable([1.0, 0.0], name="p")
@@ -45,4 +54,20 @@ def explain_nonfinite(
       mend: keep the argument above 0: log(cr.maximum(x, 1e-12)); or take the loss from logits ...
     """
     targets = (outputs,) if isinstance(outputs, Node) else tuple(outputs)
-    return NonFiniteReport(targets, first_nonfinite(targets, bind(feed)))
+    environment = bind(feed)
+    finding = first_nonfinite(targets, environment)
+    if finding is not None or not gradients:
+        return NonFiniteReport(targets, finding)
+    for output in targets:
+        if output.size != 1 or not is_float(output.dtype):
+            continue
+        leaves = [n for n in topological([output]) if isinstance(n, Variable) and is_float(n.dtype)]
+        flowing = [
+            (leaf, g)
+            for leaf, g in zip(leaves, differentiate.gradients(output, leaves), strict=True)
+            if g is not None
+        ]
+        finding = first_nonfinite([g for _, g in flowing], environment)
+        if finding is not None:
+            return NonFiniteReport(tuple(leaf for leaf, _ in flowing), finding, output)
+    return NonFiniteReport(targets, None)

@@ -138,18 +138,16 @@ def _deciding(op: str, sizes: Sequence[float], own: float) -> int:
 
 
 def _term(choices: Sequence[tuple[Node, Mask]], values: Mapping[Node, Array]) -> tuple[Node, Index]:
-    """The largest product of a contraction, and of its two factors the one that stands out in its array."""
+    """The largest product of a contraction, and of its two factors the larger."""
     lines = [(child, np.argwhere(mask)) for child, mask in choices]
     columns = [values[child][tuple(places.T)].astype(np.float64) for child, places in lines]
     with np.errstate(all="ignore"):
         products = np.abs(columns[0] * columns[1])
     k = int(np.argmax(np.where(np.isnan(products), np.inf, products)))
-    with np.errstate(all="ignore"):
-        scales = [float(np.median(np.abs(values[child]))) or 1.0 for child, _ in lines]
-        standing_out = [abs(float(c[k])) / s for c, s in zip(columns, scales, strict=True)]
+    sizes = [abs(float(column[k])) for column in columns]
     if not products.any():  # nothing but zeros: those of the side that has most of them
-        standing_out = [float((column == 0).mean()) for column in columns]
-    side = 0 if standing_out[0] >= standing_out[1] else 1
+        sizes = [float((column == 0).mean()) for column in columns]
+    side = 0 if sizes[0] >= sizes[1] else 1
     child, places = lines[side]
     return child, tuple(int(i) for i in places[k])
 
@@ -176,7 +174,7 @@ def _looked_up(node: Node, masks: Sequence[Mask], values: Mapping[Node, Array]) 
 
 
 def hidden_by(node: Node, index: Index, values: Mapping[Node, Array]) -> Hidden | None:
-    """What made the upstream gradient of an element exactly 0: the place where the forward pass ignored it."""
+    """What made an element's upstream gradient exactly 0: where the forward pass ignored its value."""
     if not node.origin.derived.startswith("gradient of "):
         return None
     at, place, came = node, index, False

@@ -60,7 +60,7 @@ class Finding:
     chain: tuple[Link, ...] = ()
     """The way back, element by element, to the row of the data or to the parameter."""
     rows: Mapping[Placeholder, tuple[int, ...]] = field(default_factory=dict)
-    """Of each input that gave some of its rows, and not all: which ones."""
+    """Of each input of which some rows, and not all, gave the offending elements: which ones."""
     hidden: Hidden | None = None
     """What kept it out of the forward pass, where only the gradient is not finite."""
     mend: str = ""
@@ -71,8 +71,8 @@ class Finding:
         last = self.chain[-1] if self.chain else None
         return last if last is not None and isinstance(last.node.op, Leaf) else None
 
-    def told(self) -> list[str]:
-        """All but the mend, as lines."""
+    def told(self, *, rows: bool = True) -> list[str]:
+        """All but the mend, as lines; ``rows``: also which rows of the inputs it is of."""
         label = f"{self.node.op.name} {self.node.name!r}" if self.node.name else self.node.op.name
         part = f", part of {self.inside.op.name}" if self.inside is not None else ""
         verb = "holds" if isinstance(self.node.op, Leaf) else "first gives"
@@ -88,8 +88,7 @@ class Finding:
             lines.append(f"  it turns into NaN in {self.became.node.op.name} ({self.became.node.origin})")
         if self.hidden is not None:
             lines.append(f"  hidden: {self.hidden}")
-        told = rows_told(self.rows)
-        if told:
+        if rows and (told := rows_told(self.rows)):
             lines.append(f"  it is of {told}")
         way = list(shown(self.chain))
         if len(way) > 1 or (way and not self._is_operand(self.chain[-1])):
@@ -230,7 +229,7 @@ def _finding(birth: _Birth, values: Environment, became: Finding | None = None) 
         ),
         became=became,
         chain=lineage(node, index, values),
-        rows=rows_of(cone({node: single(node, index)}, values)),
+        rows=rows_of(cone({node: birth.elements}, values)),
     )
 
 

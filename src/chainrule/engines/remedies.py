@@ -140,7 +140,7 @@ _QUOTIENTS = ("divide", "reciprocal", "floor_divide", "remainder")
 _NORMS = ("sqrt",)
 _LARGE = 1e3
 
-#: The first whose condition holds; ``{op}`` is the op at fault, ``{leaf}`` the leaf and ``{extreme}`` its number.
+#: The first whose condition holds; ``{op}`` is the op at fault, ``{leaf}`` the leaf, ``{extreme}`` what it holds.
 _REMEDIES: list[tuple[Callable[[Case], bool], str]] = [
     (
         lambda case: case.hidden and case.op != "exp",
@@ -274,7 +274,7 @@ def written_out(node: Node, consumers: Callable[[Node], Sequence[Node]]) -> str:
     if "sum" in names:
         sums = [n for n in around if n.op.name == "sum"]
         beyond = {n.op.name for s in sums for n in _around(s, consumers)}
-        return "softmax" if "divide" in names | beyond else "logsumexp" if beyond & {"log"} else ""
+        return "softmax" if "divide" in names else "logsumexp" if beyond & set(_LOGS) else ""
     for total in [n for n in around if n.op.name == "add" and any(_is_one(child) for child in n.inputs)]:
         beyond = {n.op.name for n in _around(total, consumers)}
         if beyond & set(_LOGS):

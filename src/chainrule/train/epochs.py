@@ -23,6 +23,7 @@ from ..dtypes import as_array, float64, int64
 from ..engines import StepNotFinite
 from ..graph import placeholder, variable
 from ..ops import astype, take
+from .refusals import Place
 from .step import Batch, TrainingStep, batch_parts
 
 
@@ -84,7 +85,7 @@ class EpochLoop:
     def __init__(self, step: TrainingStep, data: Gathered) -> None:
         self.step, self.data = step, data
         self._take_arrays(data.arrays)
-        self._order: NDArray[np.int64] = np.empty(0, np.int64)
+        self._epoch, self._order = 0, np.empty(0, np.int64)
         self._position = variable(np.int64(0), name="position")
         self._loss_sum = variable(np.float64(0), name="loss sum")
         self._program = self._build()
@@ -116,6 +117,7 @@ class EpochLoop:
         """Stand before a batch of an epoch, with what the losses before it came to."""
         if isinstance(self.data, Redrawn):
             self._take_arrays(self.data.arrays_of(epoch))
+        self._epoch = epoch
         self._order = np.ascontiguousarray(self.data.permutation(epoch), np.int64)
         self._position.assign(np.int64(batch))
         self._loss_sum.assign(np.float64(loss_sum))
@@ -125,12 +127,19 @@ class EpochLoop:
         try:
             self._program.run_steps(steps, *self._arrays, self._order)
         except StepNotFinite as found:
-            raise self.step.diagnosed(self.take(self.batch), found) from None
+            raise self.step.diagnosed(self.take(self.batch), found, self.place(self.batch)) from None
+
+    def rows(self, batch: int) -> NDArray[np.int64]:
+        """Which rows of the data a batch of the epoch has."""
+        return self._order[batch * self.data.size : (batch + 1) * self.data.size]
 
     def take(self, batch: int) -> Batch:
         """A batch of the epoch, by its number, as arrays."""
-        rows = self._order[batch * self.data.size : (batch + 1) * self.data.size]
-        return self.data.gather(self._shaped(self._arrays), rows)
+        return self.data.gather(self._shaped(self._arrays), self.rows(batch))
+
+    def place(self, batch: int) -> Place:
+        """Where that is, for messages."""
+        return Place(self._epoch, batch, -(-self.data.examples // self.data.size), self.rows(batch))
 
     @property
     def whole(self) -> int:

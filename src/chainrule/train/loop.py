@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ..compile import DEFAULT_ENGINE
-from ..errors import ArgumentError
+from ..errors import ArgumentError, NonFiniteError
 from ..nn import Module
 from ..optim import Optimizer, ReduceOnPlateau
 from .early_stopping import EarlyStopping
 from .epochs import EpochLoop, gathered
 from .interrupts import HeldInterrupt
 from .progress import Reporter, Silent
+from .refusals import Place, Refusal
 from .run_folder import RunFolder
 from .step import Batch, Loss, TrainingStep, batch_arrays
 
@@ -153,7 +154,10 @@ class Training:
             self._whole_batches(self._inside, interrupt)
             batches = [self._inside.take(number) for number in range(at.batch, len(self.data))]
         for batch in batches:
-            loss = self.step(batch)
+            try:
+                loss = self.step(batch)
+            except NonFiniteError as error:
+                raise self._placed(error, batch) from None
             arrays = batch_arrays(batch)[1]
             count = len(arrays[0]) if arrays[0].ndim else 1
             at.loss_sum += loss * count
@@ -161,6 +165,17 @@ class Training:
             at.batch += 1
             self._tell(1, interrupt)
         self._finish_epoch()
+
+    def _placed(self, error: NonFiniteError, batch: Batch) -> NonFiniteError:
+        """The error of a step, with the place in the data at which it was made."""
+        at = self.position
+        if not isinstance(error.about, Refusal):
+            return error
+        if self._inside is not None:
+            place = self._inside.place(at.batch)
+        else:
+            place = Place(at.epoch, at.batch, len(self.data), getattr(batch, "examples", None))
+        return error.about._replace(place=place).error()
 
     def _whole_batches(self, loop: EpochLoop, interrupt: HeldInterrupt) -> None:
         """Those batches of the epoch that the program gathers itself, as many at a time as fit a slice."""

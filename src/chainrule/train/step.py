@@ -18,6 +18,7 @@ from ..errors import ArgumentError, NonFiniteError, ShapeError
 from ..graph import Array, Node, Placeholder, Variable, as_node, placeholder
 from ..ops import random
 from ..optim import Optimizer
+from .refusals import Place, Refusal
 
 Batch = Any
 """An array, or a tuple or a dict of arrays, with the examples along the first axis."""
@@ -101,8 +102,8 @@ class TrainingStep(_ByShape):
         super().__init__()
         self.loss, self.optimizer, self.seed, self.engine = loss, optimizer, seed, engine
 
-    def graph(self, names: Sequence[str], leaves: Sequence[Node]) -> tuple[Node, dict[Variable, Node]]:
-        """The step as graph: the loss, and each variable's next value."""
+    def loss_on(self, names: Sequence[str], leaves: Sequence[Node]) -> tuple[Node, nn.Mode]:
+        """The loss of a batch in training, as graph, and the mode with what modules want replaced."""
         key = random.fold_in(random.key(self.seed), self.optimizer.state["step"])
         mode = nn.training(key)
         with nn.in_training():
@@ -111,6 +112,11 @@ class TrainingStep(_ByShape):
             raise ShapeError(
                 f"the loss is {loss!r}, not a scalar", mend="reduce it: .mean() over the batch is usual"
             )
+        return loss, mode
+
+    def graph(self, names: Sequence[str], leaves: Sequence[Node]) -> tuple[Node, dict[Variable, Node]]:
+        """The step as graph: the loss, and each variable's next value."""
+        loss, mode = self.loss_on(names, leaves)
         updates = self.optimizer.updates(loss)
         both = mode.updates.keys() & updates.keys()
         if both:
@@ -131,18 +137,15 @@ class TrainingStep(_ByShape):
             raise self.diagnosed(batch, found) from None
         return float(loss)
 
-    def diagnosed(self, batch: Batch, found: StepNotFinite) -> NonFiniteError:
-        """The error that names the node: nothing has changed, so the same pass can be looked at once more."""
+    def diagnosed(self, batch: Batch, found: StepNotFinite, place: Place | None = None) -> NonFiniteError:
+        """The error that says where it came from: nothing has changed, so the pass is looked at again."""
         names, arrays = batch_arrays(batch)
         leaves = _leaves(names, arrays)
         loss, updates = self.graph(names, leaves)
         targets = [loss] if found.variable is None else [updates[found.variable]]
         finding = first_nonfinite(targets, dict(zip(leaves, arrays, strict=True)))
         what = "the loss" if found.variable is None else f"the new value of {found.variable.label}"
-        return NonFiniteError(
-            f"{what} is not finite; nothing was updated\n{finding}",
-            mend="lower the learning rate, clip gradients, or mend the op named here",
-        )
+        return Refusal(what, finding, leaves, int(self.optimizer.step.copy()), place).error()
 
 
 class Evaluation(_ByShape):
