@@ -10,10 +10,11 @@ from ...data.files import write_atomically
 from ...engines.trace import Step, step_through
 from ...graph import Node, bind
 from ..drawing import draw
+from ..formulas import Convention
 from ..text import escape
 from .numeric import Checks
 from .page import fallback_table, render_page
-from .record import Convention, Recorder
+from .record import Recorder
 
 
 class Explanation:

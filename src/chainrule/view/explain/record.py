@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from ...engines.trace import Contribution, Step, Trace
 from ...graph import Constant, Environment, Node, Placeholder, Variable
 from ...ops import Composite
+from ..formulas import Convention
 from .arrangement import layouts
 from .folding import fold
 from .names import number_text, symbols
@@ -16,7 +17,6 @@ from .reasons import Reasons
 from .rules import Rules
 from .tensors import Tensors
 
-Convention = Literal["row", "column"]
 VERSION = 1
 
 
@@ -100,7 +100,8 @@ class Recorder:
 
     def _rules_of(self, scope: Scope) -> Rules:
         names = {node: self.symbols[number] for node, number in scope.ids.items()}
-        return Rules(names, self.symbols[-1], self.convention)
+        values = {step.node: step.value for step in scope.trace}
+        return Rules(names, values, self.symbols[-1], self.convention)
 
     # -- what is said of each ------------------------------------------------------------------------
 
