@@ -5,7 +5,18 @@ Start reading at ``sweep.py``.
 """
 
 from .gradients import Missing, gradients, jacobian, jvp, vjp
-from .reasons import why_no_gradient
+from .reasons import Cut, cuts, why_no_gradient
 from .sweep import Observer, sweep
 
-__all__ = ["Missing", "Observer", "gradients", "jacobian", "jvp", "sweep", "vjp", "why_no_gradient"]
+__all__ = [
+    "Cut",
+    "Missing",
+    "Observer",
+    "cuts",
+    "gradients",
+    "jacobian",
+    "jvp",
+    "sweep",
+    "vjp",
+    "why_no_gradient",
+]

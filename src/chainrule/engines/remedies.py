@@ -140,7 +140,7 @@ _QUOTIENTS = ("divide", "reciprocal", "floor_divide", "remainder")
 _NORMS = ("sqrt",)
 _LARGE = 1e3
 
-#: The first whose condition holds; ``{op}`` is the op at fault, ``{leaf}`` the leaf, ``{extreme}`` what it holds.
+#: The first that holds; ``{op}`` is the op at fault, ``{leaf}`` the leaf, ``{extreme}`` what it holds.
 _REMEDIES: list[tuple[Callable[[Case], bool], str]] = [
     (
         lambda case: case.hidden and case.op != "exp",
