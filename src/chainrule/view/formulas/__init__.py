@@ -4,6 +4,7 @@ May import: every room below ``view``, and ``view/text.py``; knows nothing of pa
 Start reading at ``tree.py``, then ``printers.py`` (what each op looks like) and ``local.py``.
 """
 
+from .evaluate import evaluate
 from .local import local_rule
 from .notation import Derivative
 from .numbers import with_numbers
@@ -39,6 +40,7 @@ __all__ = [
     "Transpose",
     "Words",
     "Writer",
+    "evaluate",
     "local_rule",
     "number",
     "parse",

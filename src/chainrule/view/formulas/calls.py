@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...graph import Node
-from .notation import Call, Index, Indicator, Infix
+from .notation import Big, Call, Index, Indicator, Infix
 from .tree import Compute, Convention, Fraction, Math, Power, Product, Sum, Words, number
 
 Printer = Callable[[Node, Sequence[Math], Convention], Math]
@@ -30,9 +32,22 @@ def call(node: Node, operands: Sequence[Math], function: str | None = None, *opt
 
 
 def computing(node: Node) -> Compute:
-    """The op's own rule as a function of arrays."""
+    """The op's own rule as a function of arrays, which are brought to the shapes of its inputs."""
     op, attributes = node.op, node.attributes
-    return lambda *values: op.forward(np, *map(np.asarray, values), **attributes)
+    shapes = [child.shape for child in node.inputs]
+
+    def compute(*values: Any) -> Any:
+        arrays = [conformed(np.asarray(value), shape) for value, shape in zip(values, shapes, strict=True)]
+        return op.forward(np, *arrays, **attributes)
+
+    return compute
+
+
+def conformed(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """A number written for an array of equal ones, or a vector for a column, as the array that it is."""
+    if array.shape == shape:
+        return array
+    return array.reshape(shape) if array.size == math.prod(shape) else np.broadcast_to(array, shape)
 
 
 def shown_attributes(node: Node) -> list[tuple[str, Any]]:
@@ -66,6 +81,8 @@ def indexed(body: Math, places: Sequence[Math]) -> Math:
     if body.ndim == 0:
         return body
     own = tuple(places[len(places) - body.ndim :])
+    if isinstance(body, Big) and all(place == WHOLE or place.text() in body.letters for place in own):
+        return body  # the axes it ran over have length 1 now
     if isinstance(body, Product):
         return Product(tuple([indexed(part, places) for part in body.factors]))
     if isinstance(body, Sum):

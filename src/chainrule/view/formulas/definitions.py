@@ -66,40 +66,35 @@ def _logsumexp(node: Node, operands: Sequence[Math], convention: Convention) -> 
     return Call("log", (Big("Σ", letters, inner, node.ndim),), (), node.ndim)
 
 
-def _nll_of(node: Node, scores: Math, operands: Sequence[Math]) -> Math | None:
+def _nll_of(node: Node, score: Callable[[tuple[Math, ...]], Math], operands: Sequence[Math]) -> Math | None:
     """Minus the right class's score, its mean or sum over the examples; None with further options."""
-    unusual = len(operands) > 2 or any(
-        node.attributes.get(key) for key in ("ignore_index", "label_smoothing")
-    )  # fmt: skip
-    source, target = node.inputs[0], node.inputs[1]
-    if unusual or node.attributes.get("ignore_index") is not None:
+    options = node.attributes
+    if len(operands) > 2 or options.get("label_smoothing") or options.get("ignore_index") is not None:
         return None
-    letters = tuple(LETTERS[: source.ndim - 1])
+    source, target = node.inputs[0], node.inputs[1]
+    letters = LETTERS[: source.ndim - 1]
     places = tuple(map(Symbol, letters))
-    reduction = node.attributes["reduction"]
+    over = () if options["reduction"] == "none" else tuple(letters)
     if is_float(target.dtype):
-        last = LETTERS[source.ndim - 1]
-        inner = (*places, Symbol(last))
-        body: Math = Product((Index(operands[1], inner), Index(scores, inner)))
-        loss: Math = Big("Σ", (*(letters if reduction != "none" else ()), last), body)
-        loss = negative(loss)
+        inner = (*places, Symbol(LETTERS[source.ndim - 1]))
+        loss: Math = Product((Index(operands[1], inner), score(inner)))
+        over = (*over, LETTERS[source.ndim - 1])
     else:
-        index = Index(operands[1], places) if places else operands[1]
-        picked = Index(scores, (*places, index))
-        loss = negative(Big("Σ", letters, picked) if letters and reduction != "none" else picked)
+        loss = score((*places, Index(operands[1], places) if places else operands[1]))
+    loss = Big("Σ", over, loss) if over else loss
     examples = source.size // max(source.shape[-1], 1)
-    if reduction == "mean" and examples != 1:
-        return Fraction(loss, number(examples))
-    return loss
+    if options["reduction"] == "mean" and examples != 1:
+        loss = Fraction(loss, number(examples))
+    return negative(loss)
 
 
 def _cross_entropy(node: Node, operands: Sequence[Math], convention: Convention) -> Math | None:
     softmax = Call("softmax", (operands[0],), (), node.inputs[0].ndim)
-    return _nll_of(node, Call("log", (softmax,)), operands)
+    return _nll_of(node, lambda places: Call("log", (Index(softmax, places),)), operands)
 
 
 def _nll(node: Node, operands: Sequence[Math], convention: Convention) -> Math | None:
-    return _nll_of(node, operands[0], operands)
+    return _nll_of(node, lambda places: Index(operands[0], places), operands)
 
 
 def _binary(node: Node, operands: Sequence[Math], convention: Convention) -> Math:

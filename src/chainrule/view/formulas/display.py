@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ... import functions, ops
-from ...graph import Node
+from ...graph import Node, constant
 from ...rewrite import Rule, RuleSet, anything, rewrite
 from ...simplify.algebra import EXACT, ROUNDING, SIGNED_ZEROS
-from ...simplify.language import GRAPH, ZERO, is_elementwise, key, number, pattern, rules_of
+from ...simplify.language import GRAPH, ONE, ZERO, a_constant, is_elementwise, key, number, pattern, rules_of
 
 shown = rules_of("display")
 
@@ -21,12 +21,20 @@ _COMPILERS = {"x / 2ⁿ = x * 2⁻ⁿ", "x ** n = x * x * …", "(x * c) / d = x
 
 
 def _is_shift(found: Node) -> bool:
-    """x less its maximum."""
-    return key(found) == "subtract" and key(found.inputs[1]) in ("max", "stop_gradient", "reshape", "where")
+    """x less its maximum, or less 0 where that is infinite."""
+    if key(found) != "subtract":
+        return False
+    shift = found.inputs[1]
+    if key(shift) == "where":
+        shift = shift.inputs[1]
+    if key(shift) == "stop_gradient":
+        shift = shift.inputs[0]
+    return key(shift) == "max" or (key(shift) == "reshape" and key(shift.inputs[0]) == "max")
 
 
 _POWERS = pattern("exp", anything("s", _is_shift), name="e")
 _TOTAL = pattern("sum", pattern("exp", "s", name="e"), name="total")
+_SAFE_TOTAL = pattern("where", pattern("equal", "total", ZERO), ONE, _TOTAL)
 
 
 def _softmax_of(e: Node, total: Node) -> Node | None:
@@ -91,6 +99,10 @@ def _common(root: Node, x: Node, y: Node, z: Node) -> Node | None:
     return None if inner is None else x * inner
 
 
+def _computed(root: Node, c: Node) -> Node:
+    return constant(root.value)
+
+
 def _spread_product(root: Node, x: Node, y: Node) -> Node | None:
     """A reshape to more axes of length 1, of a quotient by a number: the number goes outside."""
     if number(y) is None:
@@ -113,6 +125,12 @@ RULES: list[Rule] = [
           pattern("multiply", pattern("divide", "x", _TOTAL), _POWERS), _share_of),
     shown("(spread y / Σ exp(x)) · exp(x) is y · softmax(x)",
           pattern("multiply", pattern("broadcast_to", pattern("divide", "x", _TOTAL)), _POWERS), _share_of),
+    shown("(y / Σ exp(x), which may be 0) · exp(x) is y · softmax(x)",
+          pattern("multiply", pattern("divide", "x", _SAFE_TOTAL), _POWERS), _share_of),
+    shown("(1 − t)·σ(z) − t·σ(−z) is σ(z) − t",
+          pattern("subtract", pattern("multiply", pattern("subtract", ONE, "t"), pattern("sigmoid", "z")),
+                  pattern("multiply", "t", pattern("sigmoid", pattern("negative", "z")))),
+          lambda t, z: ops.sigmoid(z) - t),
     shown("a scatter of one number is a one-hot vector", pattern("scatter_along_axis", "v", "i"), _one_hot),
     shown("a reshape of a reshape is one", pattern("reshape", pattern("reshape", "x", name="y")),
           _reshaped_twice),
@@ -133,6 +151,7 @@ RULES: list[Rule] = [
     shown("0 where x = 0, else log x",
           pattern("where", "c", ZERO, pattern("log", pattern("where", "c", "o", "x"))),
           lambda c, o, x: ops.log(x)),
+    shown("the sum of a constant is one", pattern("sum", a_constant(lambda found: True, "c")), _computed),
     shown("0 + x = x", pattern("add", ZERO, "x"), lambda x: x),
     shown("x · c, c = 1", pattern("multiply", "x", anything("c", lambda c: number(c) == 1)), lambda x, c: x),
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from ...dtypes import is_float
 from ...graph import Constant, Node, placeholder, rebuilt, topological
 from ...ops import Composite
 from .display import for_display
+from .named import named_rule
 from .notation import Derivative
 from .tidy import tidy
 from .tree import Convention, Math, MatrixProduct, Transpose, number, symbol
@@ -49,6 +50,8 @@ def local_rule(
         return number(0)
     own = symbols([consumer], names)[0]
     inputs = symbols(consumer.inputs, names)
+    if (named := named_rule(consumer, inputs, up, index)) is not None:
+        return named
     known = {table.upstream: up, table.out: own}
     for given, standing in zip(inputs, table.inputs, strict=True):
         known.setdefault(standing, given)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ...graph import Node
 from .calls import WHOLE, Printer, call, computing, sizes
-from .notation import Index, Joined
+from .notation import Index, Joined, Shaped
 from .tree import Convention, Math, MatrixProduct, Product, Symbol, Transpose, Words, number
 
 
@@ -14,6 +14,8 @@ def transposed(body: Math) -> Math:
     """The transpose, written without needless signs: ``(A B)ᵀ`` is ``Bᵀ Aᵀ``."""
     if isinstance(body, Transpose):
         return body.body
+    if isinstance(body, Shaped) and len(body.shape) == 2:
+        return Shaped(transposed(body.body), body.shape[::-1])
     if isinstance(body, MatrixProduct):
         return MatrixProduct(tuple([transposed(factor) for factor in reversed(body.factors)]), body.axes)
     if body.ndim == 0:
@@ -29,12 +31,11 @@ def _reshape(node: Node, operands: Sequence[Math], convention: Convention) -> Ma
     if [n for n in before if n != 1] != [n for n in after if n != 1]:
         rows = len(after) == 2 and len(before) > 2 and after[-1:] == before[-1:]
         return call(node, operands, "rows", "") if rows else call(node, operands, "reshape", sizes(after))
-    if len(before) == 1 and after in ((1, *before), (*before, 1)):  # a vector as a row or a column
-        turned = (after[0] == 1) == (convention == "column")
-        return transposed(x) if turned and before != (1,) else x
-    if len(after) == 1 and before in ((1, *after), (*after, 1)):
-        turned = (before[0] == 1) == (convention == "column")
-        return transposed(x) if turned and after != (1,) else x
+    if 1 in (len(before), len(after)) and len(before) + len(after) == 3:  # a vector as a row or a column
+        matrix = before if len(before) == 2 else after
+        turned = (matrix[0] == 1) == (convention == "column") and matrix != (1, 1)
+        seen = transposed(x) if turned else x
+        return seen if convention == "row" else Shaped(seen, after)
     if not [n for n in after if n != 1]:
         return x
     return Index(x, tuple(_places(before, after)), node.ndim, (x,), computing(node))
@@ -72,7 +73,7 @@ def _broadcast(node: Node, operands: Sequence[Math], convention: Convention) -> 
 
 def _concat(node: Node, operands: Sequence[Math], convention: Convention) -> Math:
     if node.attributes["axis"] == node.ndim - 1:
-        return Joined(tuple(operands))
+        return Joined(tuple(operands), computing(node))
     return call(node, operands, "concat")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .styles import Style
-from .tree import ATOM, BIG, CHOICE, LOGIC, PRODUCT, QUESTION, SUM, Compute, Math
+from .tree import ATOM, BIG, CHOICE, LOGIC, MATRIX, PRODUCT, QUESTION, SUM, Compute, Math
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,7 @@ class Joined(Math):
     """Arrays laid end to end along the last axis: ``[x; y]``."""
 
     items: tuple[Math, ...]
+    compute: Compute | None = field(default=None, compare=False, repr=False)
 
     def parts(self) -> Sequence[Math]:
         return self.items
@@ -128,6 +129,27 @@ class Index(Math):
 
     def write(self, style: Style) -> str:
         return style.index(self.base.at(style, ATOM), [place.write(style) for place in self.places])
+
+
+@dataclass(frozen=True)
+class Shaped(Math):
+    """A formula as it stands, whose value has another shape: a vector seen as a column."""
+
+    body: Math
+    shape: tuple[int, ...]
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def parts(self) -> Sequence[Math]:
+        return (self.body,)
+
+    def bound(self, style: Style) -> int:
+        return self.body.bound(style)
+
+    def write(self, style: Style) -> str:
+        return self.body.write(style)
 
 
 @dataclass(frozen=True)
@@ -190,6 +212,9 @@ class Derivative(Math):
     @property
     def ndim(self) -> int:
         return self.by.ndim
+
+    def bound(self, style: Style) -> int:
+        return MATRIX + 1 if style.flat else ATOM - 1
 
     def write(self, style: Style) -> str:
         of, by = (

@@ -22,6 +22,7 @@ from .calls import (
     shown_attributes,
 )
 from .movements import MOVEMENTS, transposed
+from .named import dropped, window_options
 from .notation import Big, Call, Cases, Index, Indicator, Infix, Not
 from .parse import filled
 from .tree import (
@@ -208,6 +209,13 @@ def _last_axis(function: str) -> Printer:
     return printer
 
 
+def _windowed(function: str) -> Printer:
+    def printer(node: Node, operands: Sequence[Math], convention: Convention) -> Math:
+        return call(node, operands, function, *(window_options(node) or [""]))
+
+    return printer
+
+
 def _transparent(node: Node, operands: Sequence[Math], convention: Convention) -> Math:
     return operands[0]
 
@@ -286,8 +294,9 @@ PRINTERS: dict[str, Printer] = {
     "hard_tanh": _hard_tanh,
     "gelu": _gelu,
     "gelu_tanh": _gelu_tanh,
-    "convolution": named("conv", "groups", "padding"),
-    "max_pool": named("maxpool", "widths"),
-    "average_pool": named("avgpool", "widths"),
-    "dropout": named("dropout"),
+    "masked_softmax": _last_axis("masked_softmax"),
+    "convolution": _windowed("conv"),
+    "max_pool": _windowed("maxpool"),
+    "average_pool": _windowed("avgpool"),
+    "dropout": lambda node, operands, convention: dropped(operands[0], node.attributes["rate"]),
 }

@@ -1,76 +1,137 @@
-"""Formulas put in order: numbers first, then conditions, then the upstream; powers collected."""
+"""Formulas put in order: numbers first, then conditions, then the upstream; what is common, outside."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
-from .notation import Cases, Indicator
-from .tree import Fraction, Math, Number, Power, Product, Sum, negative, number, rebuilt_formula
+from .movements import transposed
+from .notation import Big, Call, Cases, Indicator, Shaped
+from .tree import (
+    Fraction,
+    Math,
+    MatrixProduct,
+    Number,
+    Power,
+    Product,
+    Root,
+    Sum,
+    Symbol,
+    Transpose,
+    negative,
+    number,
+    rebuilt_formula,
+    substituted,
+)
 
 
 def tidy(formula: Math, upstream: Math | None = None) -> Math:
     """The same formula as people write it: ``ȳ ⊙ (1 − h²)`` for ``(1 − h ⊙ h) ⊙ ȳ``."""
     found = rebuilt_formula(formula, lambda part: tidy(part, upstream))
-    if isinstance(found, Product | Fraction):
-        return _product(found, upstream)
-    if isinstance(found, Sum):
-        return _sum(found)
-    if isinstance(found, Cases):
-        return _cases(found, upstream)
+    match found:
+        case Product() | Fraction() | MatrixProduct():
+            return _product(found, upstream)
+        case Sum():
+            return _sum(found, upstream)
+        case Cases():
+            return _cases(found, upstream)
+        case Big(sign="Σ"):
+            return _summed(found, upstream)
+        case Transpose():
+            return _turned(found, upstream)
     return found
 
 
 # -- products ----------------------------------------------------------------------------------------------
 
 
-def _flat(formula: Math) -> tuple[float | int, list[Math], list[Math]]:
-    """A coefficient, the factors above the bar and those below it."""
+class Term(NamedTuple):
+    """A number times the factors above a bar over those below it."""
+
+    coefficient: float | int
+    top: list[Math]
+    bottom: list[Math]
+
+
+def _term(formula: Math) -> Term:
     if isinstance(formula, Number):
-        return formula.value, [], []
+        return Term(formula.value, [], [])
     if isinstance(formula, Sum) and len(formula.terms) == 1:
-        coefficient, top, bottom = _flat(formula.terms[0])
-        return coefficient * formula.signs[0], top, bottom
+        inner = _term(formula.terms[0])
+        return Term(inner.coefficient * formula.signs[0], inner.top, inner.bottom)
     if isinstance(formula, Product):
-        coefficient, top, bottom = 1, [], []
-        for factor in formula.factors:
-            inner, over, under = _flat(factor)
-            coefficient *= inner
-            top += over
-            bottom += under
-        return coefficient, top, bottom
+        inners = [_term(factor) for factor in formula.factors]
+        coefficient = math.prod(inner.coefficient for inner in inners)
+        return Term(coefficient, [f for i in inners for f in i.top], [f for i in inners for f in i.bottom])
     if isinstance(formula, Fraction):
-        upper, over, under = _flat(formula.top)
-        lower, beneath, above = _flat(formula.bottom)
-        if lower == 0:
-            return 1, [formula], []
-        return _quotient(upper, lower), over + above, under + beneath
-    return 1, [formula], []
+        upper, lower = _term(formula.top), _term(formula.bottom)
+        if lower.coefficient:
+            quotient = _whole_or_not(upper.coefficient / lower.coefficient)
+            return Term(quotient, upper.top + lower.bottom, upper.bottom + lower.top)
+    if isinstance(formula, MatrixProduct):
+        inners = [_term(factor) for factor in formula.factors]
+        coefficient = math.prod(inner.coefficient for inner in inners)
+        if coefficient not in (0, 1):
+            plain = [_written(inner._replace(coefficient=1), None) for inner in inners]
+            return Term(coefficient, [replace(formula, factors=tuple(plain))], [])
+    return Term(1, [formula], [])
 
 
-def _quotient(upper: float | int, lower: float | int) -> float | int:
-    value = upper / lower
+def _whole_or_not(value: float) -> float | int:
     return int(value) if float(value).is_integer() and abs(value) < 2**53 else value
 
 
 def _product(formula: Math, upstream: Math | None) -> Math:
-    coefficient, top, bottom = _flat(formula)
-    if coefficient == 0:
-        return formula
-    if abs(coefficient) == 1:
-        scale, divisor = 1, 1
-    elif abs(coefficient) < 1 and _whole(1 / abs(coefficient)):
-        scale, divisor = 1, round(1 / abs(coefficient))
-    else:
-        scale, divisor = abs(coefficient), 1  # type: ignore[assignment]  # a float now and then
-    over, under = _collected(top, upstream), _collected(bottom, None)
-    numerator = _joined(([] if scale == 1 else [number(scale)]) + over)
-    denominator = _joined(([] if divisor == 1 else [number(divisor)]) + under)
-    found = numerator if denominator == Number(1) else Fraction(numerator, denominator)
-    return negative(found) if coefficient < 0 else found
+    term = _term(formula)
+    return formula if term.coefficient == 0 or term.top == [formula] else _written(term, upstream)
 
 
-def _whole(value: float) -> bool:
-    return abs(value - round(value)) < 1e-6 * abs(value) and abs(value) < 1e9
+def _written(term: Term, upstream: Math | None) -> Math:
+    size = abs(term.coefficient)
+    above, below = _constant(size, alone=not term.top and not term.bottom)
+    over = _joined([*above, *_collected(_without_ones(term.top), upstream)])
+    under = _joined([*below, *_collected(term.bottom, None)])
+    found = over if under == Number(1) else Fraction(over, under)
+    return negative(found) if term.coefficient < 0 else _recognised(found)
+
+
+def _constant(size: float, *, alone: bool) -> tuple[list[Math], list[Math]]:
+    """A positive number as what stands above and below the bar; a part of something is a fraction."""
+    if size == 1:
+        return [], []
+    for value, above, below in _CONSTANTS:
+        if abs(size - value) < 1e-6 * value:
+            return above, below
+    if not alone and size < 1 and abs(1 / size - round(1 / size)) < 1e-6 / size and 1 / size < 1e9:
+        return [], [number(round(1 / size))]
+    return [number(size)], []
+
+
+_PI, _TWO = Symbol("π"), Number(2)
+#: Numbers that have a better name than their digits.
+_CONSTANTS: list[tuple[float, list[Math], list[Math]]] = [
+    (2 / math.sqrt(math.pi), [_TWO], [Root(_PI)]),
+    (math.sqrt(2 / math.pi), [Root(Fraction(_TWO, _PI))], []),
+    (1 / math.sqrt(2 * math.pi), [], [Root(Product((_TWO, _PI)))]),
+    (math.sqrt(0.5), [], [Root(_TWO)]),
+    (1 / math.log(2), [], [Call("log", (_TWO,))]),
+    (math.log(2), [Call("log", (_TWO,))], []),
+]
+
+
+def _without_ones(factors: list[Math]) -> list[Math]:
+    """A factor of ones says nothing beside another that has its axes."""
+    return [
+        factor
+        for factor in factors
+        if not (_is_ones(factor) and any(f is not factor and f.ndim >= factor.ndim for f in factors))
+    ]
+
+
+def _is_ones(formula: Math) -> bool:
+    return isinstance(formula, Symbol) and formula.name == "𝟏"
 
 
 def _joined(factors: Sequence[Math]) -> Math:
@@ -86,9 +147,17 @@ def _collected(factors: Sequence[Math], upstream: Math | None) -> list[Math]:
         base, exponent = _power(factor)
         powers[base] = powers.get(base, 0) + exponent
     found = [base if n == 1 else Power(base, number(n)) for base, n in powers.items() if n]
-    return sorted(
-        found, key=lambda factor: 0 if isinstance(factor, Indicator) else 1 if factor == upstream else 2
-    )
+
+    def place(factor: Math) -> int:
+        return 0 if isinstance(factor, Indicator) else 1 if _is_upstream(factor, upstream) else 2
+
+    return sorted(found, key=place)
+
+
+def _is_upstream(factor: Math, upstream: Math | None) -> bool:
+    """Whether it is the upstream, or that as a row or a column."""
+    bare = factor.body if isinstance(factor, Shaped) else factor
+    return upstream is not None and bare in (upstream, Transpose(upstream))
 
 
 def _power(factor: Math) -> tuple[Math, float | int]:
@@ -100,36 +169,113 @@ def _power(factor: Math) -> tuple[Math, float | int]:
 # -- sums --------------------------------------------------------------------------------------------------
 
 
-def _sum(formula: Sum) -> Math:
-    """Sums within the sum opened, and no term with a sign of its own."""
-    terms: list[Math] = []
-    signs: list[int] = []
-    for term, sign in zip(formula.terms, formula.signs, strict=True):
-        inner = zip(term.terms, term.signs, strict=True) if isinstance(term, Sum) else [(term, 1)]
-        for part, own in inner:
-            if isinstance(part, Number) and part.value < 0:
-                part, own = number(-part.value), -own
-            terms.append(part)
-            signs.append(sign * own)
-    if signs[0] < 0 and 1 in signs:  # a sum begins with a term that is added
-        first = signs.index(1)
-        terms.insert(0, terms.pop(first))
-        signs.insert(0, signs.pop(first))
-    if len(terms) == 1 and signs == [1]:
-        return terms[0]
-    return Sum(tuple(terms), tuple(signs))
+def _sum(formula: Sum, upstream: Math | None) -> Math:
+    """Sums within the sum opened, no term with a sign of its own, and what all terms share outside."""
+    terms: list[Term] = []
+    for part, sign in zip(formula.terms, formula.signs, strict=True):
+        inner = zip(part.terms, part.signs, strict=True) if isinstance(part, Sum) else [(part, 1)]
+        for one, own in inner:
+            term = _term(one)
+            if term.coefficient:
+                terms.append(term._replace(coefficient=term.coefficient * sign * own))
+    if not terms:
+        return number(0)
+    if len(terms) > 1 and (found := _factored(terms, upstream)) is not None:
+        return found
+    return _added(terms, upstream)
+
+
+def _added(terms: Sequence[Term], upstream: Math | None) -> Math:
+    """The sum; it begins with a term that is added, if there is one."""
+    first = next((place for place, term in enumerate(terms) if term.coefficient > 0), 0)
+    order = [terms[first], *terms[:first], *terms[first + 1 :]]
+    if len(order) == 1 and order[0].coefficient > 0:
+        return _written(order[0], upstream)
+    signs = tuple([1 if term.coefficient > 0 else -1 for term in order])
+    return Sum(tuple([_written(t._replace(coefficient=abs(t.coefficient)), upstream) for t in order]), signs)
+
+
+def _factored(terms: Sequence[Term], upstream: Math | None) -> Math | None:
+    """The terms over their common factors, where the upstream is among them: ``ȳ ⊙ (p − y)``."""
+    common = [f for f in dict.fromkeys(terms[0].top) if all(f in term.top for term in terms)]
+    if not any(_is_upstream(factor, upstream) for factor in common):
+        return None
+    below = [f for f in dict.fromkeys(terms[0].bottom) if all(f in term.bottom for term in terms)]
+    sizes = {abs(term.coefficient) for term in terms}
+    scale = sizes.pop() if len(sizes) == 1 else 1
+    rest = [
+        Term(_whole_or_not(term.coefficient / scale), _less(term.top, common), _less(term.bottom, below))
+        for term in terms
+    ]
+    return _written(Term(scale, [*common, _added(rest, upstream)], below), upstream)
+
+
+def _less(factors: Sequence[Math], taken: Sequence[Math]) -> list[Math]:
+    left = list(factors)
+    for factor in taken:
+        left.remove(factor)
+    return left
+
+
+def _summed(formula: Big, upstream: Math | None) -> Math:
+    """Numbers and signs stand before the sum."""
+    term = _term(formula.body)
+    if formula.operand is None or term.coefficient in (0, 1) or not (term.top or term.bottom):
+        return formula
+    whole = _term(formula.operand)
+    if whole.coefficient != term.coefficient:
+        return formula
+    one = term._replace(coefficient=1), whole._replace(coefficient=1)
+    body, operand = (_written(part, upstream) for part in one)
+    return _written(Term(term.coefficient, [replace(formula, body=body, operand=operand)], []), upstream)
+
+
+# -- choices and transposes --------------------------------------------------------------------------------
 
 
 def _cases(formula: Cases, upstream: Math | None) -> Math:
     """A factor of both branches stands outside."""
-    a, b = (_flat(part) for part in (formula.value, formula.otherwise))
-    common = [factor for factor in a[1] if factor in b[1]]
-    if not common or a[2] or b[2]:
+    formula = _in_branch(formula)
+    a, b = _term(formula.value), _term(formula.otherwise)
+    common = [factor for factor in a.top if factor in b.top]
+    if not common or a.bottom or b.bottom:
         return formula
-    rest = []
-    for coefficient, top, _ in (a, b):
-        left = list(top)
-        for factor in common:
-            left.remove(factor)
-        rest.append(_joined(([number(coefficient)] if coefficient != 1 or not left else []) + left))
-    return _product(Product((*common, Cases(rest[0], formula.condition, rest[1]))), upstream)
+    value, otherwise = (_written(part._replace(top=_less(part.top, common)), upstream) for part in (a, b))
+    choice = Cases(value, formula.condition, otherwise)
+    return _product(Product((*common, choice)), upstream)
+
+
+def _in_branch(formula: Cases) -> Cases:
+    """Where x > 0 does not hold, min(x, 0) is x."""
+    condition = formula.condition
+    if getattr(condition, "sign", "") != ">" or getattr(condition, "right", None) != Number(0):
+        return formula
+    x: Math = condition.left  # type: ignore[attr-defined]  # a question, by its sign
+    cut = (Call("min", (x, Number(0))), Call("min", (Number(0), x)))
+    return replace(formula, otherwise=substituted(formula.otherwise, lambda part: x if part in cut else None))
+
+
+def _turned(formula: Transpose, upstream: Math | None) -> Math:
+    """Numbers and ones need no transposing."""
+    term = _term(formula.body)
+    arrays = [factor for factor in term.top if factor.ndim]
+    if any(factor.ndim for factor in term.bottom) or len(arrays) > 1:
+        return formula
+    top = [f if not f.ndim or _is_ones(f) else transposed(f) for f in term.top]
+    return _written(term._replace(top=top), upstream)
+
+
+# -- functions with a name of their own --------------------------------------------------------------------
+
+
+def _recognised(formula: Math) -> Math:
+    """The normal distribution function and its density, by which GELU is known."""
+    if not isinstance(formula, Fraction):
+        return formula
+    top, bottom = formula.top, formula.bottom
+    if bottom == _TWO and isinstance(top, Sum) and top.signs == (1, 1) and Number(1) in top.terms:
+        other = next((t for t in top.terms if isinstance(t, Call) and t.function == "erf"), None)
+        inner = other.arguments[0] if other is not None else None
+        if isinstance(inner, Fraction) and inner.bottom == Root(_TWO):
+            return Call("Φ", (inner.top,))
+    return formula
