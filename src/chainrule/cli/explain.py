@@ -1,23 +1,32 @@
-"""``chainrule explain``: both passes over an expression, node by node; or what a trained network looks at."""
+"""``chainrule explain``: both passes over a scalar, node by node; or what a trained network looks at."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import contextlib
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
+from ..differentiate import why_no_gradient
+from ..dtypes import is_float
 from ..engines.nonfinite import first_nonfinite
 from ..engines.trace import Step, Trace, step_through
 from ..errors import DataError
-from ..graph import Leaf
-from ..tasks import Explains, Table
-from ..view import draw
+from ..graph import Array, Leaf, Node, Origin, Variable, derived_from, leaf_value, topological
+from ..tasks import Differentiates, Explains, Table
+from ..view import Explanation, draw
+from ..view import explain as make_page
+from ..view.formulas import Convention
 from .command import Command, json_option, open_run
-from .expressions import Expression, ExpressionError, binding_table, read_expression
+from .explained_file import names_function, read_function
+from .expressions import ExpressionError, binding_table, read_expression
 from .output import emit_json, print_report, print_table, report_mapping, say
+
+_NO_LINE = Origin(None, 0)
 
 
 class ExplainCommand(Command):
@@ -33,16 +42,22 @@ class ExplainCommand(Command):
 
 @click.command(
     cls=ExplainCommand,
-    short_help="The chain rule on an expression, step by step; or what a run looks at.",
+    short_help="The chain rule step by step: on an expression, a function, or one example of a run.",
     epilog="""\b
 Examples:
   chainrule explain "c*(a+2*b)" a=3 b=1 c=-2
+  chainrule explain "c*(a+2*b)" a=3 b=1 c=-2 --out l.html
   chainrule explain "d = 2*b; e = a + d; L = c*e" a=3 b=1 c=-2 --svg graph.svg
-  chainrule explain "(x+y)*max(y,z)" x=1 y=2 z=0
   chainrule explain "sum(sigmoid(x @ w))" x=[[1,2],[3,4]] "w=[0.5, -1]"
   chainrule explain "cross_entropy(z, 2)" "z=[1, 2, 3]" --unfold
   chainrule explain -- "-log(sigmoid(x))" x=0.5
+  chainrule explain my_network.py:loss x=[1,2] --out loss.html
+  chainrule explain runs/pos-1 --text "time flies" --gold "NOUN VERB" --out flies.html
   chainrule explain runs/textcnn-1 --first 5
+
+\b
+With --out the page of both passes is written: the graph, each value, each upstream × local product, the
+numerical gradient beside the analytic one. It is one file, opens from disk and needs no network.
 
 \b
 An expression has numbers, lists, names, + - * / ** @, comparisons, x[0], and functions such as
@@ -51,14 +66,31 @@ An expression has numbers, lists, names, + - * / ** @, comparisons, x[0], and fu
 A statement  name = expression;  gives an intermediate result a name. The last result must be a scalar.
 
 \b
-Of a run of textcnn: for each filter the n-grams that excite it most, and how many texts of each class have
-them; the filters that decide most come first.
+FILE.py:function is called on variables with the values given, or with its defaults; FILE.py:name may also
+be a node that the file has built. The file is run, as with python FILE.
+
+\b
+Of a run, --text takes one example as predict does (a sentence; of digits the pixels or an IDX file; of
+word2vec a word and one beside it) and follows the chain rule through its loss. --gold says what is right:
+a class, or one tag a word; without it, it is what the network finds. Without --text a run of textcnn shows
+for each filter the n-grams that excite it most; the filters that decide most come first.
 """,
 )
-@click.argument("expression")
+@click.argument("subject", metavar="EXPRESSION|FILE.py:NAME|RUN")
 @click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
+@click.option("--out", "out", metavar="FILE", help="Write the page of both passes to FILE.html.")
 @click.option("--svg", "svg", metavar="FILE", help="Draw the graph to FILE.svg (or .png).")
 @click.option("--unfold", is_flag=True, help="Open composites such as softmax into their parts.")
+@click.option(
+    "--convention",
+    type=click.Choice(["row", "column"]),
+    default="row",
+    show_default=True,
+    help="What a vector is in the page's matrix products: a row (x W) or a column (W x).",
+)
+@click.option("--exercise", is_flag=True, help="The page hides numbers, for the reader to find.")
+@click.option("--text", metavar="TEXT", help="Of a run, the example whose loss is shown.")
+@click.option("--gold", metavar="GOLD", help="What is right for the example.")
 @click.option(
     "--first",
     type=click.IntRange(min=0),
@@ -68,39 +100,180 @@ them; the filters that decide most come first.
 )
 @json_option
 def explain(
-    expression: str, values: tuple[str, ...], svg: str | None, unfold: bool, first: int, as_json: bool
+    subject: str,
+    values: tuple[str, ...],
+    out: str | None,
+    svg: str | None,
+    unfold: bool,
+    convention: Convention,
+    exercise: bool,
+    text: str | None,
+    gold: str | None,
+    first: int,
+    as_json: bool,
 ) -> None:
-    """Show both passes over EXPRESSION: each value, each upstream × local product, each gradient.
+    """Show both passes over a scalar: each value, each upstream × local product, each gradient.
 
-    Where EXPRESSION is the folder of a run, show what its network has learned to look at.
+    The scalar is an expression, what a function in a file returns, or the loss of one example (--text) of
+    a trained run.
     """
-    if not values and _is_run(expression):
-        _explain_run(expression, first, as_json)
+    if out is not None and not out.endswith((".html", ".htm")):
+        raise click.UsageError(f"--out {out}: the name must end in .html")
+    if exercise and out is None:
+        raise click.UsageError("--exercise makes a page\n  mend:  give --out FILE.html")
+    if svg is not None and not svg.endswith((".svg", ".png")):
+        raise click.UsageError(f"--svg {svg}: the name must end in .svg or .png")
+    is_file = names_function(subject)
+    if not values and not is_file and _is_run(subject):
+        if text is None:
+            if (given := _given({"--out": out, "--svg": svg, "--gold": gold})) is not None:
+                raise click.UsageError(f"{given} of a run needs an example\n  mend:  give --text TEXT")
+            _explain_run(subject, first, as_json)
+            return
+        shown = _of_example(subject, text, gold)
+    elif text is not None or gold is not None:
+        raise click.UsageError("--text and --gold are for runs\n  mend:  name the folder of a run")
+    else:
+        shown = _of_file(subject, values) if is_file else _of_expression(subject, values)
+    trace = step_through(shown.output, shown.feed, unfold=unfold)
+    if svg is not None:
+        _save(shown.output, svg, unfold)
+    if out is not None:
+        page = make_page(
+            shown.output,
+            shown.feed,
+            path=out,
+            title=shown.title,
+            about=shown.about,
+            convention=convention,
+            exercise=exercise,
+        )
+    if as_json:
+        emit_json({**shown.named, **_mapping(shown, trace)})
         return
-    found = read_expression(expression, binding_table(values))
+    shown.show(trace)
+    _warn(trace, shown.feed)
+    if svg is not None:
+        say(f"\nthe graph is in {svg}")
+    if out is not None:
+        say(f"\nthe page is in {out}: {_size(page)}")
+
+
+# -- what is explained --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A scalar, and how it is told."""
+
+    output: Node
+    feed: dict[Node, Array]
+    variables: dict[str, Node]
+    """Whose gradients are the result."""
+    title: str
+    about: str
+    named: dict[str, Any]
+    """What it is, for machines."""
+    head: str = ""
+    whole: bool = True
+    """Whether every step is printed, or the parameters' gradients alone."""
+
+    def show(self, trace: Trace) -> None:
+        value = _short(trace[trace.output].value)
+        if not self.whole:
+            click.secho(f"{self.title}: {value}\n", bold=True)
+            click.echo(f"{self.about}\n")
+            print_table(Table("", ("parameter", "shape", "‖value‖", "‖gradient‖", ""), _norms(trace)))
+            return
+        click.secho(f"{self.head} = {value}\n", bold=True)
+        print_table(
+            Table("", ("node", "rule", "value", "upstream × local", "gradient"), tuple(trace.table()))
+        )
+        click.echo()
+        label = trace.output.name or "result"
+        for name, leaf in self.variables.items():
+            if is_float(leaf.dtype):
+                gradient = _gradient(trace, leaf)
+                shown = "0 (nothing flows)" if gradient is None else _short(gradient)
+                click.echo(f"  ∂{label}/∂{name} = {shown}")
+
+
+def _of_expression(expression: str, values: tuple[str, ...]) -> _Shown:
+    with derived_from(_NO_LINE, ""):  # the lines of this program say nothing to the user
+        found = read_expression(expression, binding_table(values))
     if found.output.size != 1:
         raise ExpressionError(
             f"the result has shape {found.output.shape}; the chain rule starts at a scalar",
             mend="put sum(…) or mean(…) around it, or take one entry with […]",
         )
-    trace = step_through(found.output, unfold=unfold)
-    if svg is not None:
-        _save(found, svg, unfold)
-    if as_json:
-        emit_json(_mapping(expression, found, trace))
-        return
-    result = found.output.name or " ".join(expression.split())
-    click.secho(f"{result} = {_short(trace[trace.output].value)}\n", bold=True)
-    print_table(Table("", ("node", "rule", "value", "upstream × local", "gradient"), tuple(trace.table())))
-    click.echo()
-    label = found.output.name or "result"
-    for name, leaf in found.variables.items():
-        gradient = trace[leaf].gradient
-        shown = "0 (nothing flows)" if gradient is None else _short(gradient)
-        click.echo(f"  ∂{label}/∂{name} = {shown}")
-    _warn(trace)
-    if svg is not None:
-        say(f"\nthe graph is in {svg}")
+    text = " ".join(expression.split())
+    given = ", ".join(f"{name} = {_short(leaf.value)}" for name, leaf in found.variables.items())
+    return _Shown(
+        found.output,
+        {},
+        dict(found.variables),
+        text,
+        f"at {given}" if given else "",
+        {"expression": expression},
+        head=found.output.name or text,
+    )
+
+
+def _of_file(text: str, values: tuple[str, ...]) -> _Shown:
+    with contextlib.redirect_stdout(sys.stderr):  # what the file prints is no result
+        found = read_function(text, binding_table(values))
+    values_of = {name: leaf_value(leaf, found.feed) for name, leaf in found.variables.items()}
+    given = ", ".join(f"{name} = {_short(value)}" for name, value in values_of.items())
+    name = text.rpartition(":")[2]
+    return _Shown(
+        found.output,
+        found.feed,
+        found.variables,
+        Path(text).name,
+        f"at {given}" if given else "",
+        {"function": text},
+        head=found.output.name or name,
+    )
+
+
+def _of_example(run: str, text: str, gold: str | None) -> _Shown:
+    name, folder, system = open_run(run)
+    if not isinstance(system, Differentiates):
+        raise click.UsageError(f"a run of {name} shows no single example")
+    example = system.loss_of(text, gold)
+    parameters = {node.label: node for node in topological([example.loss]) if isinstance(node, Variable)}
+    return _Shown(
+        example.loss,
+        example.feed,
+        parameters,
+        example.title,
+        example.about,
+        {"task": name, "run": str(folder.path), "text": text, "gold": gold, "about": example.about},
+        whole=False,
+    )
+
+
+def _given(options: dict[str, Any]) -> str | None:
+    return next((name for name, value in options.items() if value is not None), None)
+
+
+def _norms(trace: Trace) -> tuple[tuple[Any, ...], ...]:
+    """Of each parameter: shape, norms of its value and its gradient, and why there is none."""
+    rows: list[tuple[Any, ...]] = []
+    for step in trace:
+        if isinstance(step.node, Variable):
+            shape = "×".join(map(str, step.node.shape)) or "scalar"
+            value = float(np.linalg.norm(np.ravel(step.value).astype(np.float64)))
+            if step.gradient is None:
+                rows.append((step.node.label, shape, value, None, why_no_gradient(trace.output, step.node)))
+            else:
+                norm = float(np.linalg.norm(np.ravel(step.gradient).astype(np.float64)))
+                rows.append((step.node.label, shape, value, norm, ""))
+    return tuple(rows)
+
+
+def _size(page: Explanation) -> str:
+    return f"{len(page.record['nodes'])} nodes, {len(page.html.encode('utf-8')) / 1e6:.2f} MB"
 
 
 def _is_run(text: str) -> bool:
@@ -125,33 +298,38 @@ def _explain_run(run: str, first: int, as_json: bool) -> None:
         say(f"\n{len(report.tables) - len(shown)} more; --first 0 shows all")
 
 
-def _warn(trace: Trace) -> None:
+def _warn(trace: Trace, feed: dict[Node, Array]) -> None:
     """Where a value that is not finite came from."""
     if all(np.isfinite(step.value).all() for step in trace if step.value.dtype.kind == "f"):
         return
-    finding = first_nonfinite([trace.output], {})
+    finding = first_nonfinite([trace.output], feed)
     if finding is not None:
         told = [line for line in str(finding).splitlines() if not line.lstrip().startswith("written at:")]
         say("\n".join(["", f"not every value is finite: {told[0]}", *told[1:]]))
 
 
-def _save(found: Expression, path: str, unfold: bool) -> None:
-    if not path.endswith((".svg", ".png")):
-        raise click.UsageError(f"--svg {path}: the name must end in .svg or .png")
+def _save(output: Node, path: str, unfold: bool) -> None:
     try:
-        draw(found.output, path, fold=not unfold)
+        draw(output, path, fold=not unfold)
     except OSError as error:
         raise DataError(f"the drawing cannot be written: {error.strerror or error}", path=path) from None
 
 
-def _mapping(expression: str, found: Expression, trace: Trace) -> dict[str, Any]:
-    numbers = {step.node: step.number for step in trace}
-    return {
-        "expression": expression,
+def _gradient(trace: Trace, leaf: Node) -> Array | None:
+    """None also for what the output does not depend on."""
+    return next((step.gradient for step in trace if step.node is leaf), None)
+
+
+def _mapping(shown: _Shown, trace: Trace) -> dict[str, Any]:
+    result = {
         "value": trace[trace.output].value,
-        "gradients": {name: trace[leaf].gradient for name, leaf in found.variables.items()},
-        "nodes": [_node(step, numbers) for step in trace],
+        "gradients": {name: _gradient(trace, leaf) for name, leaf in shown.variables.items()},
     }
+    if not shown.whole:  # of a network all numbers are in the page
+        norms = {row[0]: {"norm": row[2], "gradient_norm": row[3]} for row in _norms(trace)}
+        return {"value": result["value"], "parameters": norms}
+    numbers = {step.node: step.number for step in trace}
+    return {**result, "nodes": [_node(step, numbers) for step in trace]}
 
 
 def _node(step: Step, numbers: dict[Any, int]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from .digits import Digits
 from .language_model import LanguageModeling
 from .ner import EntityRecognition
 from .pos import PosTagging
-from .task import Explains, Map, Report, Say, System, Table, Task
+from .task import Differentiates, Example, Explains, Map, Report, Say, System, Table, Task
 from .textcnn import TextClassification
 from .word2vec import WordVectorLearning
 
@@ -38,8 +38,10 @@ def task_named(name: str) -> Task:
 
 __all__ = [
     "TASKS",
+    "Differentiates",
     "Digits",
     "EntityRecognition",
+    "Example",
     "Explains",
     "LanguageModeling",
     "Map",

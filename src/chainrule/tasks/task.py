@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+from ..graph import Array, Node
 from ..train import Reporter, RunFolder
 from ..train.configuration import Options
 
@@ -60,6 +61,29 @@ class System(Protocol):
 
     def predict(self, lines: Sequence[str]) -> list[dict[str, Any]]:
         """One answer for each line of input, as plain values."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """The loss of one example as graph, for the chain rule to be followed through it."""
+
+    loss: Node
+    feed: dict[Node, Array]
+    title: str
+    about: str
+    """What the example is: its words, what is right for each, what the network says."""
+
+
+@runtime_checkable
+class Differentiates(Protocol):
+    """A system that can show the loss of one example."""
+
+    def loss_of(self, text: str, gold: str | None = None) -> Example:
+        """The loss of ``text`` where ``gold`` is right, or what the system itself finds if it is None.
+
+        What stands in ``gold`` is the system's affair: a class, or a tag for each word.  Dropout is off.
+        Raises ``DataError`` for a text or a gold that cannot be read.
+        """
 
 
 @runtime_checkable
