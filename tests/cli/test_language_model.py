@@ -36,8 +36,8 @@ def test_evaluate_has_both_models_over_the_same_words(run: Run, trained: Path) -
     ran = run("evaluate", str(trained), "--json")
     found = json.loads(ran.out)
     assert (ran.code, found["task"]) == (0, "lm")
-    assert found["scores"]["perplexity"] > 1
-    assert found["scores"]["ngram_perplexity"] > 1
+    assert found["scores"]["test_perplexity"] > 1
+    assert found["scores"]["test_ngram_perplexity"] > 1
     assert len(found["tables"][0]["rows"]) == 3
 
 

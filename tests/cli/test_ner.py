@@ -47,8 +47,8 @@ def test_a_run_folder_has_what_it_needs_and_its_pages(trained: Path) -> None:
 def test_evaluate_shows_the_baselines(run: Run, trained: Path) -> None:
     ran = run("evaluate", str(trained), "--json")
     found = json.loads(ran.out)
-    assert (ran.code, found["task"], found["scores"]["f1"]) == (0, "ner", 1.0)
-    assert found["scores"]["most_frequent_f1"] == 0.0
+    assert (ran.code, found["task"], found["scores"]["test_f1"]) == (0, "ner", 1.0)
+    assert found["scores"]["test_most_frequent_f1"] == 0.0
     assert "logistic regression" in run("evaluate", str(trained)).out
 
 

@@ -45,7 +45,7 @@ def test_a_run_folder_has_its_pages(trained: Path) -> None:
 def test_evaluate_shows_the_baselines(run: Run, trained: Path) -> None:
     ran = run("evaluate", str(trained), "--json")
     found = json.loads(ran.out)
-    assert (ran.code, found["task"], found["scores"]["accuracy"]) == (0, "pos", 1.0)
+    assert (ran.code, found["task"], found["scores"]["test_accuracy"]) == (0, "pos", 1.0)
     assert [row[0] for row in found["tables"][0]["rows"]][-2:] == [
         "logistic regression",
         "network, window of 5, 8 hidden units",

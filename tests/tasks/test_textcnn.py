@@ -17,6 +17,8 @@ from chainrule.tasks.text_classification import TextClassifier
 from chainrule.train import RunFolder, Silent
 from chainrule.train.configuration import resolve
 
+from .conftest import timeless
+
 TASK = TextClassification()
 SMALL = (
     "model.width=8", "model.windows=[1,2]", "model.filters=6", "training.batch=10", "training.epochs=12",
@@ -94,10 +96,6 @@ def system(run: tuple[Path, Report]) -> TextClassifier:
     return TASK.load(RunFolder(run[0]))
 
 
-def timeless(scores: dict[str, float]) -> dict[str, float]:
-    return {name: value for name, value in scores.items() if name != "seconds_per_epoch"}
-
-
 class Interrupting(Silent):
     """Ctrl-C after so many steps."""
 
@@ -130,15 +128,15 @@ def test_baselines_stand_beside_it(run: tuple[Path, Report], system: TextClassif
     gold = [line.split(":")[0] for line in (questions / "test.txt").read_text().splitlines()]
     scores, table = run[1].scores, run[1].tables[0]
     counts = Counter(Texts(system.config.data).split(0).train.labels)
-    assert scores["majority_accuracy"] == gold.count(counts.most_common(1)[0][0]) / 12
-    assert scores["ngram_accuracy"] >= 10 / 12
+    assert scores["test_most_frequent_accuracy"] == gold.count(counts.most_common(1)[0][0]) / 12
+    assert scores["test_linear_accuracy"] >= 10 / 12
     assert [row[-1] for row in table.rows] == [
-        scores["majority_accuracy"], scores["ngram_accuracy"], scores["test_accuracy"],
+        scores["test_most_frequent_accuracy"], scores["test_linear_accuracy"], scores["test_accuracy"],
     ]  # fmt: skip
 
 
 def test_a_label_that_only_the_test_part_has_is_an_error_with_a_name(run: tuple[Path, Report]) -> None:
-    _, classes, confusion = run[1].tables
+    _, _, classes, confusion = run[1].tables
     assert [row[0] for row in classes.rows] == ["NEG", "POS", "ODD", "mean"]
     assert sum(map(sum, (row[1:] for row in confusion.rows))) == 12
     assert confusion.rows[2][3] == 0
@@ -200,9 +198,9 @@ def test_folds_are_disjoint_and_their_mean_is_reported(tmp_path: Path, polarity:
     assert sum(sizes) == 60
     assert report.scores["test_accuracy"] == pytest.approx(np.average(accuracies, weights=sizes))
     assert report.scores["test_accuracy"] > 0.8
-    assert report.scores["deviation_among_folds"] == pytest.approx(np.std(accuracies, ddof=1))
+    assert report.scores["test_accuracy_deviation"] == pytest.approx(np.std(accuracies, ddof=1))
     system = TASK.load(RunFolder(tmp_path / "run"))
-    assert timeless(system.evaluate(None).scores) == timeless(report.scores)
+    assert system.evaluate(None).scores.items() <= report.scores.items()
     assert system.evaluate(str(polarity)).title.startswith("60 texts of ")
     assert sum(system.about.counts) == 42  # what is left behind learned from all folds
     config = resolve(TASK.Config, settings=["data.folds=3"]).data
@@ -323,7 +321,7 @@ def test_one_class_is_learned_too(tmp_path: Path) -> None:
     path = tmp_path / "data.txt"
     path.write_text("".join(f"__label__only {text}\n" for _, text in reviews(30, 4)))
     report = train(tmp_path / "run", path, "training.epochs=1")
-    assert report.scores["test_accuracy"] == report.scores["majority_accuracy"] == 1
+    assert report.scores["test_accuracy"] == report.scores["test_most_frequent_accuracy"] == 1
 
 
 def test_validation_labels_that_training_lacks_decide_nothing(tmp_path: Path, questions: Path) -> None:
@@ -332,7 +330,7 @@ def test_validation_labels_that_training_lacks_decide_nothing(tmp_path: Path, qu
     (tmp_path / "valid.txt").write_text("ODD:z what is it\nODD:z who is it\n")
     scores = train(tmp_path / "run", tmp_path, "training.epochs=1").scores
     assert scores["validation_accuracy"] == 0
-    assert scores["ngram_accuracy"] > scores["majority_accuracy"]
+    assert scores["test_linear_accuracy"] > scores["test_most_frequent_accuracy"]
 
 
 def test_a_byte_order_mark_and_windows_lines_change_nothing(tmp_path: Path, questions: Path) -> None:

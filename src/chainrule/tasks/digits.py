@@ -39,9 +39,11 @@ from ..train.configuration import (
     recorded,
     to_mapping,
 )
+from . import examples
 from .digits_data import Digits as Data
 from .digits_data import Images, Labels, Split, load_digits, load_test, read_images
-from .task import Report, Say, Table
+from .reporting import add_training
+from .task import Example, Report, Say, Table
 
 _EVALUATION_BATCH = 1000
 
@@ -216,6 +218,20 @@ class DigitRecogniser:
                 found.append(answer if _is_numbers(line) else {"image": image, **answer})
         return found
 
+    def loss_of(self, text: str, gold: str | None = None) -> Example:
+        """The loss of one image's digit: of pixels as :meth:`predict` takes them, or a file's first image."""
+        image = self._images(text, 1)[:1]
+        p = self.probabilities(image)[0]
+        known = [str(digit) for digit in range(self.classes)]
+        found = known[int(p.argmax())]
+        right = examples.class_of(gold, found, known)
+        return examples.example_of(
+            {"image": image, "label": np.array([int(right)], np.int64)},
+            lambda leaf, label: cross_entropy(self.model(leaf), label),
+            f"Loss of an image of a {right}",
+            examples.class_told(right, found, float(p.max()), given=gold is not None),
+        )
+
     def _images(self, line: str, number: int) -> Images:
         if not _is_numbers(line):
             images = read_images(line.strip())
@@ -286,9 +302,8 @@ class Digits:
         result = self._fit(system, found, folder, resume, reporter)
         report = system.report(found.source, found.test)
         report.title = "digits: " + _shape_text(config.model, found)
-        report.scores["parameters"] = system.model.parameter_count()
-        report.tables.insert(0, _course(found, result))
-        report.texts.append(("Network", str(nn.summary(system.model.network, (1, *found.image)))))
+        learned = {"images": len(found.train)}
+        add_training(report, result, system.model.network, (1, *found.image), learned=learned, at=0)
         return report
 
     def _system(
@@ -373,23 +388,3 @@ def _shape_text(options: ModelOptions, data: Data) -> str:
         by = "×".join(map(str, data.image))
         return f"CNN {by}, filters {'-'.join(map(str, options.filters))}, {'-'.join(map(str, layers[1:]))}"
     return f"{'-'.join(map(str, layers))}, {options.activation}"
-
-
-def _course(data: Data, result: Result) -> Table:
-    """How training went, in one row."""
-    best = result.best
-    return Table(
-        "Training",
-        ("images", "epochs", "best epoch", "validation accuracy", "validation loss", "ended by", "seconds"),
-        (
-            (
-                len(data.train),
-                len(result.records),
-                best["epoch"],
-                best["validation_accuracy"],
-                best["validation_loss"],
-                result.stopped,
-                sum(record["seconds"] for record in result.records),
-            ),
-        ),
-    )

@@ -28,6 +28,7 @@ from ..train.configuration import (
     recorded,
     to_mapping,
 )
+from . import examples
 from .corpus import (
     END,
     Corpus,
@@ -39,8 +40,9 @@ from .corpus import (
     tokenise,
 )
 from .language_model_options import LanguageModelConfig
+from .reporting import add_training
 from .sampling import Sampling, sample_words
-from .task import Report, Say, Table
+from .task import Example, Report, Say, Table
 
 Ids = NDArray[np.int32]
 Floats = NDArray[np.floating[Any]]
@@ -156,12 +158,12 @@ class LanguageModel:
         share = best_share(neural[0], ngram[0])
         mixed = [interpolate(p, q, share) for p, q in zip(neural, ngram, strict=True)]
         scores = {
-            f"{who}{part}perplexity": _perplexity(log_p)
+            f"{part}_{who}perplexity": _perplexity(log_p)
             for who, both in (("", neural), ("ngram_", ngram), ("interpolated_", mixed))
-            for part, log_p in zip(("validation_", ""), both, strict=True)
+            for part, log_p in zip(("validation", "test"), both, strict=True)
         }
         rows = [
-            (label, scores[f"{who}validation_perplexity"], scores[f"{who}perplexity"])
+            (label, scores[f"validation_{who}perplexity"], scores[f"test_{who}perplexity"])
             for label, who in (
                 (baseline.describe(), "ngram_"),
                 (self.describe(), ""),
@@ -196,6 +198,21 @@ class LanguageModel:
                 answer["perplexity"] = round(_perplexity(self.log_probabilities([ids])[1:]), 2)
             answers.append(answer)
         return answers
+
+    def loss_of(self, text: str, gold: str | None = None) -> Example:
+        """The mean negative log-likelihood of a text's words, each after those before it."""
+        examples.refuse_gold(gold, "the words that are right are those of the text")
+        ids = self._begun(text)[1:]
+        examples.words_of(ids.tolist())
+        contexts, following = next(iter(self.batches([ids], len(ids), shuffle=False).epoch(0)))
+        words = self.vocabulary.decode(ids)
+        return examples.example_of(
+            {"contexts": contexts, "following": following},
+            self.loss,
+            f"Loss of “{text}”",
+            f"each of {' '.join(words)} after the {self.model.memory} before it; perplexity "
+            f"{_perplexity(self.log_probabilities([ids])):.4g}",
+        )
 
     def generate(self, prompt: str = "", *, words: int = 60, sampling: Sampling | None = None) -> str:
         """Text that goes on from ``prompt``: ``words`` tokens drawn one after the other."""
@@ -302,7 +319,7 @@ class LanguageModeling:
         loss: Loss = system.loss
         if config.softmax.negatives:
             loss = system.sampled_loss(np.bincount(np.concatenate(train), minlength=len(system.vocabulary)))
-        fit(
+        result = fit(
             system.model,
             loss,
             batches,
@@ -317,7 +334,8 @@ class LanguageModeling:
         say("comparing with the n-gram model")
         report = system.compare(corpus, corpus.test, f"Language models on {corpus.name}")
         example = placeholder((options.batch, system.model.memory), "int32")
-        report.texts.append(("Network", str(nn.summary(system.model, example))))
+        learned = {"documents": len(train), "tokens": tokens}
+        add_training(report, result, system.model, example, learned=learned)
         samples = [
             system.generate(words=30, sampling=Sampling(temperature=0.8, seed=seed))
             for seed in range(_SAMPLES)

@@ -12,10 +12,9 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from .. import nn
 from ..data import Sentences, TagScheme, check_tags, convert, read_bytes, spans_of, tags_of, write_atomically
 from ..data.features import FORM
-from ..errors import RunFolderError
+from ..errors import DataError, RunFolderError
 from ..models import Gazetteer
 from ..models.lexicon import Lexicon
 from ..train import Reporter, Result, RunFolder, SpanScores, fit
@@ -27,8 +26,9 @@ from ..train.configuration import (
     recorded,
     to_mapping,
 )
-from . import entity_reports, tagging
+from . import entity_reports, examples, tagging
 from .entity_scorer import Decoder, EntityConfig, EntityScorer, Tags, begin, in_scheme, scheme_of
+from .reporting import add_missing, add_training
 from .tagged_data import (
     PYTHON_CODE,
     SPAN,
@@ -40,7 +40,7 @@ from .tagged_data import (
     tag_column,
 )
 from .tagging import Scorer
-from .task import Report, Say
+from .task import Example, Report, Say
 
 _LEXICON, _GAZETTEER, _DECODER = "lexicon.json", "gazetteer.json", "decoder.json"
 _MOST_SAID = 3
@@ -102,19 +102,22 @@ class EntityTagger:
         )
         ours = spans[-1]
         scores = {
-            "precision": ours.precision,
-            "recall": ours.recall,
-            "f1": ours.f1,
-            "surface_f1": forms[-1].f1,
+            "test_precision": ours.precision,
+            "test_recall": ours.recall,
+            "test_f1": ours.f1,
+            "test_surface_f1": forms[-1].f1,
         }
-        scores |= {f"{key}_f1": own.f1 for (key, _, _), own in zip(rows[:-1], spans[:-1], strict=True)}
+        scores |= {f"test_{key}_f1": own.f1 for (key, _, _), own in zip(rows[:-1], spans[:-1], strict=True)}
         tables = [
             table,
             entity_reports.each_type(ours),
             entity_reports.mistakes(found, gold, words, scheme),
             entity_reports.recall_by_novelty(found, gold, words, scheme, self.baselines.gazetteer.types),
         ]
-        return Report(f"Spans of {name}", scores, tables)
+        report = Report(f"Spans of {name}", scores, tables)
+        if self.baselines.linear is None and self.config.compares:
+            add_missing(report)
+        return report
 
     def _baselines(self, test: Sentences) -> list[tuple[str, str, Tags]]:
         """Key, name and tags of each."""
@@ -144,6 +147,25 @@ class EntityTagger:
             entity_reports.answer(line, own, spans_of(tags, self.scheme))
             for line, own, tags in zip(lines, words, self.tag(sentences_of(words)), strict=True)
         ]
+
+    def loss_of(self, text: str, gold: str | None = None) -> Example:
+        """The loss of a sentence's tags; ``gold`` holds a tag for each word, in the data's own scheme."""
+        words = examples.words_of(cut(text, self.config.data))
+        sentences, learned = sentences_of([words]), self.config.model.scheme
+        (found,) = self.tag(sentences)
+        known = list(dict.fromkeys(examples.flat(self._own([[tag] for tag in self.scorer.tags.tokens]))))
+        tags = examples.gold_tags(gold, words, found, known)
+        encoded = self.scorer.encode(sentences)
+        ids = self.scorer.gold([convert(tags, self.scheme, learned)])
+        if (ids < 0).any():
+            raise DataError("training never saw these tags in this order", mend="check where spans begin")
+        batch = examples.first_batch(
+            lambda: self.scorer.batches(encoded, ids, len(words), seed=0),
+            "this form learns from words inside spans, and none of these is",
+        )
+        about = examples.tags_told(words, tags, found, given=gold is not None)
+        title = f"Loss of the spans of “{text}”"
+        return examples.batch_loss(batch, list(encoded.ids), self.scorer.loss, title, about)
 
 
 def _describe(config: EntityConfig) -> str:
@@ -191,14 +213,13 @@ class EntityRecognition:
             decoder = system.scorer.decoder
             best = decoder.tune(scores, gold)
             system.scorer.outside = decoder.outside
-        if config.linear_epochs and config.model.kind != "linear":
+        if config.compares:
             say("comparing with logistic regression")
             _add_linear(system, inner, folder)
         _save_shifts(system, folder)
         report = system.report(tagged.name, tagged.test, tagged.tag)
         report.scores["validation_f1"] = best
-        report.tables.insert(1, tagging.course(tagged, result, "F1"))
-        report.texts.append(("Network", str(nn.summary(model, *tagging.example(system.scorer)))))
+        add_training(report, result, model, *tagging.example(system.scorer), learned=tagged.learned)
         return report
 
     def _begin(

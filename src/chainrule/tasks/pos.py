@@ -15,7 +15,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import nn
 from ..data import Sentences, WindowBatches
 from ..data.features import FORM
 from ..models.lexicon import Lexicon
@@ -28,7 +27,8 @@ from ..train.configuration import (
     recorded,
     to_mapping,
 )
-from . import tagging
+from . import examples, tagging
+from .reporting import add_missing, add_training
 from .tagged_data import (
     Tagged,
     cut,
@@ -38,7 +38,7 @@ from .tagged_data import (
     tag_column,
 )
 from .tagging import Scorer, TaggingConfig
-from .task import Report, Say, Table
+from .task import Example, Report, Say, Table
 
 _LEXICON = "lexicon.json"
 _CONFUSIONS = 15
@@ -84,11 +84,11 @@ class PosTagger:
             rows.append(("logistic regression", _best(self.linear, test)))
         rows.append((_describe(self.config), found))
         compared = [(label, *_accuracies(tags, gold, known)) for label, tags in rows]
-        names = ("accuracy", "known_accuracy", "unknown_accuracy")
+        names = ("test_accuracy", "test_known_accuracy", "test_unknown_accuracy")
         keys = ("most_frequent", "dictionary", *(["linear"] if self.linear is not None else []))
         scores = dict(zip(names, compared[-1][1:], strict=True))
-        scores["sentence_accuracy"] = _whole_sentences(found, gold, test.sizes)
-        scores |= {f"{key}_accuracy": row[1] for key, row in zip(keys, compared, strict=False)}
+        scores["test_sentence_accuracy"] = _whole_sentences(found, gold, test.sizes)
+        scores |= {f"test_{key}_accuracy": row[1] for key, row in zip(keys, compared, strict=False)}
         title = f"{name}, {column}: {len(words):,} words, {1 - _share(known):.1%} of them not in training"
         header = ("model", "accuracy", "known words", "unknown words")
         tables = [
@@ -104,7 +104,10 @@ class PosTagger:
                 tuple(_confusions(words, found, gold)),
             ),
         ]
-        return Report(f"Tags of {name}", scores, tables)
+        report = Report(f"Tags of {name}", scores, tables)
+        if self.linear is None and self.config.compares:
+            add_missing(report)
+        return report
 
     def predict(self, lines: Sequence[str]) -> list[dict[str, Any]]:
         """For each line its words with their tags."""
@@ -114,6 +117,21 @@ class PosTagger:
             {"text": line, "tags": [[word, next(tags)] for word in sentence]}
             for line, sentence in zip(lines, words, strict=True)
         ]
+
+    def loss_of(self, text: str, gold: str | None = None) -> Example:
+        """The loss of a sentence's tags, one window a word; ``gold`` holds a tag for each word."""
+        words = examples.words_of(cut(text, self.config.data))
+        sentences = sentences_of([words])
+        found = self.tag(sentences)
+        tags = examples.gold_tags(gold, words, found, self.scorer.tags.tokens)
+        return examples.windows_loss(
+            self.scorer.encode(sentences),
+            self.scorer.radius,
+            self.scorer.gold([tags]),
+            self.scorer.loss,
+            f"Loss of the tags of “{text}”",
+            examples.tags_told(words, tags, found, given=gold is not None),
+        )
 
 
 def _best(scorer: Scorer, sentences: Sentences) -> list[str]:
@@ -208,7 +226,7 @@ class PosTagging:
             f"{len(system.scorer.tags)} tags, {model.parameter_count():,} parameters"
         )
         result = self._fit(system, tagged, folder, resume, reporter)
-        if config.linear_epochs and config.model.kind != "linear":
+        if config.compares:
             say("comparing with logistic regression")
             system.linear = tagging.linear_scorer(config, system.scorer)
             tagging.train_linear(
@@ -221,9 +239,7 @@ class PosTagging:
             )
             tagging.save_linear(system.linear, folder)
         report = system.report(tagged.name, tagged.test, tagged.tag)
-        report.scores["validation_accuracy"] = result.best["validation_accuracy"]
-        report.tables.insert(1, tagging.course(tagged, result))
-        report.texts.append(("Network", str(nn.summary(model, *tagging.example(system.scorer)))))
+        add_training(report, result, model, *tagging.example(system.scorer), learned=tagged.learned)
         return report
 
     def _begin(

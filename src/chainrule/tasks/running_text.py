@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -21,8 +20,6 @@ class RunningText:
     """A text to learn from, and one held out, which may be empty; read again at each walk over it."""
 
     name: str
-    source: str
-    """What the text is called wherever the working directory is."""
     options: TextOptions
     learned: tuple[str, ...]
     """The documents to learn from."""
@@ -47,7 +44,7 @@ def read_running_text(options: TextOptions, say: Say) -> RunningText:
     if options.source == PYTHON_DOCS:
         parts = [[d.text for d in part] for part in split_documents(python_docs(), seed=0)]
         train, validation, test = parts
-        return RunningText(PYTHON_DOCS, PYTHON_DOCS, options, tuple(train + test), tuple(validation))
+        return RunningText(PYTHON_DOCS, options, tuple(train + test), tuple(validation))
     path = located(options.source, say)
     files = data_files(path, SUFFIXES) if path.is_dir() else [path]
     if not files:
@@ -60,7 +57,7 @@ def read_running_text(options: TextOptions, say: Say) -> RunningText:
         names = ", ".join(file.name for file in files)
         raise DataError(f"the folder has {names}, and nothing to train on", path=path, mend="add train.txt")
     read = [tuple(read_text(file, options.encoding) for file in part) for part in (learned, held_out)]
-    return RunningText(path.name, str(Path(path).absolute()), options, *read)
+    return RunningText(path.name, options, *read)
 
 
 def encoded(sentences: Iterable[list[str]], index: dict[str, int]) -> Ragged:

@@ -74,6 +74,11 @@ class Tagged:
     notes: tuple[str, ...] = ()
     """What was decided about the data that the user should know."""
 
+    @property
+    def learned(self) -> dict[str, int]:
+        """How much there is to learn from."""
+        return {"sentences": len(self.train), "words": sum(self.train.sizes)}
+
 
 def read_tagged(options: TaggedDataOptions, say: Say = aloud) -> Tagged:
     """The sentences that ``options.source`` names, in three parts.

@@ -29,7 +29,7 @@ from ..models.window_tagger import LinearTagger, Lookup, WindowTagger
 from ..nn import Mode
 from ..ops import astype
 from ..optim import Adagrad
-from ..train import PerExample, Result, RunFolder, Settings, accuracy, fit
+from ..train import PerExample, RunFolder, Settings, accuracy, fit
 from ..train.configuration import (
     Activation,
     Count,
@@ -41,9 +41,10 @@ from ..train.configuration import (
     Whole,
 )
 from ..train.tensors import load_tensors, save_tensors
-from .tagged_data import Tagged, TaggedDataOptions
+from .reporting import LINEAR
+from .tagged_data import TaggedDataOptions
 from .tagged_data import check_options as check_data_options
-from .task import Say, Table
+from .task import Say
 
 Scores = NDArray[np.floating[Any]]
 Ids = NDArray[np.int32]
@@ -51,7 +52,7 @@ C = TypeVar("C", bound="TaggingConfig")
 
 UNKNOWN_TAG = -1
 """Stands for a gold tag that training never saw."""
-_CHANNELS, _TAGS, _LINEAR = "channels.json", "tags.txt", "linear.safetensors"
+_CHANNELS, _TAGS = "channels.json", "tags.txt"
 _EVALUATION_BATCH = 1024
 _SMALLEST_BATCH = 16
 _LINEAR_BATCH = 256
@@ -108,6 +109,11 @@ class TaggingConfig(Options):
     )
     linear_epochs: Annotated[int, msgspec.Meta(ge=0)] = 4
     """Epochs of the logistic regression that the tagger is compared with; 0 leaves it out."""
+
+    @property
+    def compares(self) -> bool:
+        """Whether a logistic regression is trained beside the network."""
+        return bool(self.linear_epochs) and self.model.kind != "linear"
 
 
 @dataclass
@@ -316,26 +322,6 @@ def example(scorer: Scorer) -> list[Any]:
     return [placeholder(shape, "int32") for shape in shapes]
 
 
-def course(tagged: Tagged, result: Result, score: str = "accuracy") -> Table:
-    """How training went, in one row."""
-    best = result.best
-    return Table(
-        "Training",
-        ("sentences", "words", "epochs", "best epoch", f"validation {score}", "ended by", "seconds an epoch"),
-        (
-            (
-                len(tagged.train),
-                sum(tagged.train.sizes),
-                len(result.records),
-                best["epoch"],
-                best[f"validation_{score.lower()}"],
-                result.stopped,
-                float(np.mean([record["seconds"] for record in result.records])),
-            ),
-        ),
-    )
-
-
 # -- the linear baseline ---------------------------------------------------------------------------
 
 
@@ -375,12 +361,12 @@ def train_linear(
 
 def save_linear(scorer: Scorer, folder: RunFolder) -> None:
     """Write the weights of the logistic regression beside those of the network."""
-    save_tensors(folder.path / _LINEAR, scorer.model.state_dict(), {})
+    save_tensors(folder.path / LINEAR, scorer.model.state_dict(), {})
 
 
 def load_linear(config: TaggingConfig, scorer: Scorer, folder: RunFolder) -> Scorer | None:
     """The logistic regression that :func:`save_linear` wrote; None where the run has none."""
-    path = folder.path / _LINEAR
+    path = folder.path / LINEAR
     if not path.is_file():
         return None
     found = linear_scorer(config, scorer)

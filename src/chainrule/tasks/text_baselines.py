@@ -13,24 +13,19 @@ from ..data import Batches, Ragged, Vocabulary
 from ..functions import cross_entropy
 from ..graph import Node
 from ..models.bag_of_ngrams import BagOfNgrams, distinct_ngrams
-from ..train import PerExample, Settings, accuracy, fit
+from ..train import PerExample, RunFolder, Settings, accuracy, fit
+from ..train.tensors import load_tensors, save_tensors
+from .reporting import LINEAR
 
 Tokens = Sequence[Sequence[str]]
 Classes = NDArray[np.int64]
+Texts = tuple[Tokens, Classes]
 
 _LEARNING_RATE = 0.2
 _EPOCHS, _PATIENCE = 30, 2
 _BATCH, _EVALUATION_BATCH = 50, 250
 _LEAST = 2
-
-
-def most_frequent(gold: Classes) -> int:
-    """The class that stands most often, of equals the first.
-
-    >>> most_frequent(np.array([0, 2, 1, 2, 1]))
-    1
-    """
-    return int(np.bincount(gold).argmax())
+_NGRAMS = "ngrams.txt"
 
 
 class NgramRegression:
@@ -39,18 +34,24 @@ class NgramRegression:
     Trained with Adagrad until the loss on validation texts rises.
     """
 
-    def __init__(self, train: Tokens, gold: Classes, classes: int, *, engine: str) -> None:
-        ngrams = [distinct_ngrams(tokens) for tokens in train]
-        self.vocabulary = Vocabulary.build(chain.from_iterable(ngrams), min_count=_LEAST, unknown=None)
-        self.model = BagOfNgrams(len(self.vocabulary), classes)
-        self._train, self._gold, self._engine = train, gold, engine
+    def __init__(self, vocabulary: Vocabulary, classes: int, *, engine: str) -> None:
+        self.vocabulary, self._engine = vocabulary, engine
+        self.model = BagOfNgrams(len(vocabulary), classes)
         self._scores = PerExample(self.model, engine=engine)
 
-    def fit(self, validation: Tokens, gold: Classes, seed: int) -> NgramRegression:
+    @classmethod
+    def untrained(cls, train: Tokens, classes: int, *, engine: str) -> NgramRegression:
+        """As it starts out, for the n-grams of the training texts."""
+        ngrams = [distinct_ngrams(tokens) for tokens in train]
+        vocabulary = Vocabulary.build(chain.from_iterable(ngrams), min_count=_LEAST, unknown=None)
+        return cls(vocabulary, classes, engine=engine)
+
+    def fit(self, train: Texts, validation: Texts, seed: int) -> NgramRegression:
         """Train it; validation texts of classes that it does not know are passed over."""
+        tokens, gold = validation
         known = np.flatnonzero(gold >= 0)
-        held_out, right = [validation[int(i)] for i in known], gold[known]
-        batches = Batches((self._encoded(self._train), self._gold), _BATCH, seed=seed)
+        held_out, right = [tokens[int(i)] for i in known], gold[known]
+        batches = Batches((self._encoded(train[0]), train[1]), _BATCH, seed=seed)
 
         def loss(ngrams: Node, labels: Node) -> Node:
             return cross_entropy(self.model(ngrams), labels)
@@ -83,6 +84,23 @@ class NgramRegression:
     def predict(self, texts: Tokens) -> Classes:
         """The most likely class of each text."""
         found: Classes = self.scores(texts).argmax(axis=1)
+        return found
+
+    def save(self, folder: RunFolder) -> None:
+        """Write its n-grams and weights to a run folder."""
+        self.vocabulary.save(folder.path / _NGRAMS)
+        save_tensors(folder.path / LINEAR, self.model.state_dict(), {})
+
+    @classmethod
+    def load(cls, folder: RunFolder, classes: int, *, engine: str) -> NgramRegression | None:
+        """What :meth:`save` wrote; None where the run has none.
+
+        Raises ``RunFolderError`` or ``DataError`` for files that are damaged.
+        """
+        if not (folder.path / LINEAR).is_file():
+            return None
+        found = cls(Vocabulary.load(folder.path / _NGRAMS), classes, engine=engine)
+        found.model.load_state_dict(load_tensors(folder.path / LINEAR)[0])
         return found
 
     def _encoded(self, texts: Tokens) -> NDArray[np.int32]:

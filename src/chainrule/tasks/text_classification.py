@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -24,22 +25,19 @@ from ..graph import Node, constant, placeholder
 from ..models.text_cnn import RISING, TextCNN
 from ..train import Reporter, Result, RunFolder, accuracy, fit
 from ..train.configuration import (
-    Count,
-    NonNegative,
-    OptimizerOptions,
-    Options,
-    Rate,
-    TrainingOptions,
-    Whole,
     make_optimizer,
     make_plateau,
     make_settings,
     to_mapping,
 )
+from . import examples
 from .filter_ngrams import Corpus, filter_tables
 from .labelled_text import LabelledOptions, Split, Texts, make_tokenizer
-from .task import Report, Say, silent
-from .text_reports import Fold, add_classes, folds_report
+from .reporting import add_missing
+from .task import Example, Report, Say, silent
+from .text_baselines import NgramRegression
+from .text_classification_options import TextConfig
+from .text_reports import Fold, add_classes, add_comparison, folds_report
 
 Classes = NDArray[np.int64]
 Ids = NDArray[np.int32]
@@ -49,49 +47,6 @@ UNSEEN = -1
 _EVALUATION_BATCH = 100
 _STEP = 32
 _VOCABULARY, _CHANNELS, _ABOUT = "vocabulary.txt", "channels.json", "classes.json"
-
-
-class ModelOptions(Options):
-    """The network."""
-
-    width: Count = 300
-    """Numbers in a word vector; those of ``data.vectors`` decide where they are given."""
-    windows: Annotated[tuple[Count, ...], msgspec.Meta(min_length=1)] = (3, 4, 5)
-    """Filters read so many words at a time."""
-    filters: Count = 100
-    """Of each width."""
-    stride: Count = 1
-    padding: Whole | None = None
-    """Empty words before and behind a text; as many as let each word stand everywhere in a window if not
-    given."""
-    activation: Literal[tuple(RISING)] = "relu"  # type: ignore[valid-type]
-    pooling: Literal["max", "average", "k-max"] = "max"
-    k: Count = 2
-    """For k-max."""
-    channel: Literal["tuned", "static", "both"] = "tuned"
-    """Whether word vectors are trained, or not, or are there twice."""
-    features: tuple[str, ...] = ()
-    """Further embeddings of each word: suffix3, prefix2, shape, capitals, length."""
-    feature_width: Count = 10
-    input_dropout: Rate = 0.0
-    """Of the numbers of the words' vectors."""
-    dropout: Rate = 0.5
-    """Of the features that the classes are scored by."""
-    max_norm: NonNegative = 3.0
-    """The longest that a class's weights may grow; 0 sets no limit."""
-
-
-class TextConfig(Options):
-    """Everything that a run depends on."""
-
-    data: LabelledOptions = msgspec.field(default_factory=LabelledOptions)
-    model: ModelOptions = msgspec.field(default_factory=ModelOptions)
-    optimizer: OptimizerOptions = msgspec.field(
-        default_factory=lambda: OptimizerOptions(rule="adam", learning_rate=0.001)
-    )
-    training: TrainingOptions = msgspec.field(
-        default_factory=lambda: TrainingOptions(epochs=10, batch=50, patience=3)
-    )
 
 
 class About(msgspec.Struct, frozen=True):
@@ -123,6 +78,8 @@ class TextClassifier:
     model: TextCNN
     folds: list[Fold] = field(default_factory=list)
     """What cross-validation came to, where there was any."""
+    linear: NgramRegression | None = None
+    """The logistic regression that it is compared with."""
     _programs: dict[Any, Program] = field(default_factory=dict)
 
     # -- how it begins -----------------------------------------------------------------------------
@@ -247,14 +204,14 @@ class TextClassifier:
         return [np.concatenate(outputs)[:count] for outputs in zip(*parts, strict=True)]
 
     def scores_of(self, ids: tuple[Ids, ...], gold: Classes) -> tuple[dict[str, float], Classes]:
-        """Mean loss and accuracy, and the predicted classes; an unseen label is an error, without a loss."""
+        """Mean loss and accuracy, and the predicted classes; an unseen label is an error, and has no loss."""
         found = self.probabilities_of(ids)
         predicted = found.argmax(axis=1)
         seen = np.flatnonzero(gold != UNSEEN)
         with np.errstate(divide="ignore"):
             losses = -np.log(found[seen, gold[seen]].astype(np.float64))
-        loss = float(losses.mean()) if len(losses) else 0.0
-        return {"loss": loss, "accuracy": accuracy(predicted, gold)}, predicted
+        scores = {"loss": float(losses.mean())} if len(losses) else {}
+        return {**scores, "accuracy": accuracy(predicted, gold)}, predicted
 
     def predict(self, lines: Sequence[str]) -> list[dict[str, Any]]:
         """For each line: its class, how likely that is, and the three likeliest classes."""
@@ -264,10 +221,32 @@ class TextClassifier:
             answers.append({"text": line, "label": best[0][0], "probability": best[0][1], "classes": best})
         return answers
 
+    def loss_of(self, text: str, gold: str | None = None) -> Example:
+        """The loss of one text's class; ``gold`` is the class that is right."""
+        ids = self.encode([text])
+        words = max(int(np.count_nonzero(ids[0])), 1)
+        p = self.probabilities_of(ids)[0]
+        found = self.about.classes[int(p.argmax())]
+        right = examples.class_of(gold, found, self.about.classes)
+        # Padding behind the text takes no part, and is left out of the picture.
+        arrays = {name: array[:, :words] for name, array in zip(self._inputs(), ids, strict=True)}
+        return examples.example_of(
+            {**arrays, "label": self.classes_of([right])},
+            lambda *leaves: cross_entropy(self.model(*leaves[:-1]), leaves[-1]),
+            f"Loss of the class of “{text}”",
+            examples.class_told(right, found, float(p.max()), given=gold is not None),
+        )
+
+    def _inputs(self) -> list[str]:
+        """What the network reads of a text."""
+        return ["words", *(self.channels.names if self.channels is not None else ())]
+
     def evaluate(self, data: str | None) -> Report:
         """Accuracy on the run's own test part, or on the texts that ``data`` names."""
         if data is None and self.folds:
-            return Report(f"{self.config.data.source}: {len(self.folds)} folds", *folds_report(self.folds))
+            return Report(
+                f"{Path(self.config.data.source).name}: {len(self.folds)} folds", *folds_report(self.folds)
+            )
         options = self.config.data
         if data is not None:
             options = msgspec.structs.replace(options, source=recorded_source(data), folds=0)
@@ -283,10 +262,19 @@ class TextClassifier:
         gold = self.classes_of(test.labels)
         scores, predicted = self.scores_of(self.encode(test.texts), gold)
         report = Report(title, {f"test_{name}": value for name, value in scores.items()})
-        most = self.about.classes[int(np.argmax(self.about.counts))]
-        report.scores["majority_accuracy"] = accuracy(np.array(test.labels) == most, np.ones(len(test), bool))
+        add_comparison(report, self.baselines(test), f"Accuracy: {len(test):,} texts to test")
+        if self.linear is None:
+            add_missing(report)
         add_classes(report, self.about.classes, test.labels, predicted)
         return report
+
+    def baselines(self, test: Labelled) -> dict[str, float]:
+        """The accuracies of what it is compared with on these texts, by name."""
+        gold = self.classes_of(test.labels)
+        found = {"most_frequent": accuracy(np.full(len(gold), np.argmax(self.about.counts)), gold)}
+        if self.linear is not None:
+            found["linear"] = accuracy(self.linear.predict(self._lower(test)), gold)
+        return found
 
     def explain(self) -> Report:
         """For each filter the n-grams of the training texts that excite it most, with counts by class.
@@ -354,6 +342,19 @@ class TextClassifier:
             resume=resume,
             reporter=reporter,
         )
+
+    def fit_linear(self, split: Split) -> None:
+        """Train the logistic regression on the same parts."""
+        train, validation = (
+            (self._lower(part), self.classes_of(part.labels)) for part in (split.train, split.validation)
+        )
+        options = self.config.training
+        self.linear = NgramRegression.untrained(train[0], len(self.about.classes), engine=options.engine)
+        self.linear.fit(train, validation, options.seed)
+
+    def _lower(self, texts: Labelled) -> list[list[str]]:
+        tokenize = make_tokenizer(self.config.data)
+        return [[word.lower() for word in tokenize(text)] for text in texts.texts]
 
     def _groups(self) -> list[dict[str, Any]]:
         """The parameters, those of the output by themselves: only they are held to a norm."""

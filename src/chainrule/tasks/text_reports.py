@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -20,9 +20,9 @@ class Fold(msgspec.Struct, frozen=True):
     fold: int
     texts: int
     accuracy: float
-    ngram_accuracy: float
+    linear_accuracy: float
     """Of logistic regression on words and pairs of words."""
-    majority_accuracy: float
+    most_frequent_accuracy: float
     validation_accuracy: float
     epochs: int
     """Until early stopping."""
@@ -34,7 +34,7 @@ def folds_report(folds: Sequence[Fold]) -> tuple[dict[str, float], list[Table]]:
 
     >>> halves = [Fold(1, 2, 0.5, 0.5, 0.5, 1.0, 3, 0.1), Fold(2, 2, 1.0, 0.5, 0.5, 1.0, 3, 0.1)]
     >>> scores, tables = folds_report(halves)
-    >>> scores["test_accuracy"], round(scores["deviation_among_folds"], 4)
+    >>> scores["test_accuracy"], round(scores["test_accuracy_deviation"], 4)
     (0.75, 0.3536)
     """
     sizes = np.array([fold.texts for fold in folds])
@@ -44,18 +44,28 @@ def folds_report(folds: Sequence[Fold]) -> tuple[dict[str, float], list[Table]]:
 
     scores = {
         "test_accuracy": mean("accuracy"),
-        "ngram_accuracy": mean("ngram_accuracy"),
-        "majority_accuracy": mean("majority_accuracy"),
-        "seconds_per_epoch": float(np.mean([fold.seconds_per_epoch for fold in folds])),
+        "test_linear_accuracy": mean("linear_accuracy"),
+        "test_most_frequent_accuracy": mean("most_frequent_accuracy"),
     }
     if len(folds) > 1:
-        scores["deviation_among_folds"] = float(np.std([fold.accuracy for fold in folds], ddof=1))
+        scores["test_accuracy_deviation"] = float(np.std([fold.accuracy for fold in folds], ddof=1))
     header = (
         "fold", "texts", "text CNN", "logistic regression, n-grams", "most frequent class",
         "text CNN, validation", "epochs", "seconds an epoch",
     )  # fmt: skip
     rows = [msgspec.structs.astuple(fold) for fold in folds]
     return scores, [Table("Accuracy of each fold", header, tuple(rows))]
+
+
+_NAMES = {"most_frequent": "most frequent class", "linear": "logistic regression on words and pairs"}
+
+
+def add_comparison(report: Report, baselines: Mapping[str, float], title: str) -> None:
+    """Add the baselines' accuracies, in a table with the network's below them."""
+    report.scores |= {f"test_{name}_accuracy": value for name, value in baselines.items()}
+    rows = [(_NAMES[name], value) for name, value in baselines.items()]
+    rows.append(("text CNN", report.scores["test_accuracy"]))
+    report.tables.append(Table(title, ("classifier", "accuracy"), tuple(rows)))
 
 
 def add_classes(

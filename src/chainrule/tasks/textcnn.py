@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import gc
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from statistics import median
+from typing import ClassVar
 
 import msgspec
-import numpy as np
 
-from .. import nn
 from ..data import read_text
 from ..data.sources import recorded_source
 from ..errors import RunFolderError
 from ..graph import placeholder
-from ..train import Reporter, Result, RunFolder, accuracy
+from ..train import Reporter, RunFolder
 from ..train.configuration import Options, recorded, to_mapping
-from .labelled_text import Split, Texts, check_options, make_tokenizer
-from .task import Report, Say, Table
-from .text_baselines import NgramRegression, most_frequent
-from .text_classification import TextClassifier, TextConfig
+from .labelled_text import Split, Texts, check_options
+from .reporting import add_training
+from .task import Report, Say
+from .text_baselines import NgramRegression
+from .text_classification import TextClassifier
+from .text_classification_options import TextConfig
 from .text_reports import Fold, folds_report
 
 _FOLDS = "folds.json"
-
-
-@dataclass(frozen=True)
-class _Baselines:
-    """The accuracies of what a network has to beat."""
-
-    majority: float
-    ngrams_validation: float
-    ngrams: float
 
 
 class TextClassification:
@@ -70,11 +61,20 @@ class TextClassification:
             f"{len(system.vocabulary):,} words, {system.model.parameter_count():,} parameters"
         )
         result = system.fit(split, folder=folder, resume=resume, reporter=reporter)
-        report = _folds_report(split.name, folds) if folds else _scored(system, split, result)
+        say("comparing with logistic regression")
+        system.fit_linear(split)
+        assert system.linear is not None
+        system.linear.save(folder)
+        if folds:
+            report = Report(f"Text classification: {split.name}, {len(folds)} folds", *folds_report(folds))
+        else:
+            assert split.test is not None
+            report = system.report(f"Text classification: {split.name}", split.test)
         example = [placeholder((config.training.batch, system.about.length), "int32")] * (
             1 + len(config.model.features)
         )
-        report.texts.append(("Network", str(nn.summary(system.model, *example))))
+        learned = {"texts": len(split.train), "to validate": len(split.validation)}
+        add_training(report, result, system.model, *example, learned=learned)
         return report
 
     def _begin(
@@ -102,7 +102,7 @@ class TextClassification:
             folder.write_text(_FOLDS, msgspec.json.encode(done).decode() + "\n")
             say(
                 f"fold {number + 1} of {texts.folds}: text CNN {done[-1].accuracy:.2%}, "
-                f"n-grams {done[-1].ngram_accuracy:.2%}"
+                f"n-grams {done[-1].linear_accuracy:.2%}"
             )
         return done
 
@@ -114,6 +114,9 @@ class TextClassification:
         system = TextClassifier.restored(recorded(TextConfig, folder), folder)
         system.model.load_state_dict(folder.load_model()[0])
         system.folds = _read_folds(folder)
+        system.linear = NgramRegression.load(
+            folder, len(system.about.classes), engine=system.config.training.engine
+        )
         return system
 
 
@@ -142,70 +145,15 @@ def _fold(config: TextConfig, split: Split, number: int, reporter: Reporter) -> 
     result = system.fit(split, reporter=reporter)
     gold = system.classes_of(split.test.labels)
     scores, _ = system.scores_of(system.encode(split.test.texts), gold)
-    baselines = _baselines(system, split)
+    system.fit_linear(split)
+    baselines = system.baselines(split.test)
     return Fold(
         number,
         len(split.test),
         scores["accuracy"],
-        baselines.ngrams,
-        baselines.majority,
+        baselines["linear"],
+        baselines["most_frequent"],
         result.best["validation_accuracy"],
         len(result.records),
-        _seconds(result),
+        round(median(record["seconds"] for record in result.records), 3),
     )
-
-
-def _seconds(result: Result) -> float:
-    """Of an epoch, the median: the first one compiles."""
-    return round(float(np.median([record["seconds"] for record in result.records])), 3)
-
-
-def _baselines(system: TextClassifier, split: Split) -> _Baselines:
-    """Both baselines on the parts that the network had."""
-    assert split.test is not None
-    tokenize = make_tokenizer(system.config.data)
-    parts = (split.train, split.validation, split.test)
-    train, validation, test = (
-        [[word.lower() for word in tokenize(text)] for text in part.texts] for part in parts
-    )
-    gold, gold_validation, gold_test = (system.classes_of(part.labels) for part in parts)
-    options = system.config.training
-    regression = NgramRegression(train, gold, len(system.about.classes), engine=options.engine)
-    regression.fit(validation, gold_validation, options.seed)
-    return _Baselines(
-        accuracy(np.full(len(gold_test), most_frequent(gold)), gold_test),
-        accuracy(regression.predict(validation), gold_validation),
-        accuracy(regression.predict(test), gold_test),
-    )
-
-
-def _scored(system: TextClassifier, split: Split, result: Result) -> Report:
-    """The network and the baselines on the test part."""
-    assert split.test is not None
-    report = system.report(f"Text classification: {split.name}", split.test)
-    baselines = _baselines(system, split)
-    best = result.best
-    report.scores |= {
-        "ngram_accuracy": baselines.ngrams,
-        "majority_accuracy": baselines.majority,
-        "validation_accuracy": best["validation_accuracy"],
-        "seconds_per_epoch": _seconds(result),
-    }
-    rows: tuple[tuple[Any, ...], ...] = (
-        ("most frequent class", "", baselines.majority),
-        ("logistic regression on words and pairs", baselines.ngrams_validation, baselines.ngrams),
-        (
-            f"text CNN, after {best['epoch']} of {len(result.records)} epochs",
-            best["validation_accuracy"],
-            report.scores["test_accuracy"],
-        ),
-    )
-    sizes = f"{len(split.train):,} texts to train on, {len(split.validation):,} to validate"
-    title = f"Accuracy: {sizes}, {len(split.test):,} to test"
-    report.tables.insert(0, Table(title, ("classifier", "validation", "test"), rows))
-    return report
-
-
-def _folds_report(name: str, folds: list[Fold]) -> Report:
-    scores, tables = folds_report(folds)
-    return Report(f"Text classification: {name}, {len(folds)} folds", scores, tables)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..data import WordVectors
 from ..data.readers import read_lines
-from ..data.sources import located
+from ..data.sources import aloud, located, recorded_source
 from ..data.vector_scores import analogies, simlex
 from ..errors import DataError
 from ..train.configuration import Options, Whole
@@ -36,16 +36,19 @@ class ExaminationOptions(Options):
     """How many words the picture holds."""
 
 
-def absolute(options: ExaminationOptions, say: Say) -> ExaminationOptions:
-    """The options with the files found, so that they are good from any working directory."""
-    found = {
-        name: str(_file(given, usual, say).absolute()) if (given := getattr(options, name)) else ""
-        for name, usual in (("similarities", PAIRS), ("analogies", QUESTIONS))
-    }
-    return ExaminationOptions(**found, words=options.words, neighbours=options.neighbours, map=options.map)
+def settled(options: ExaminationOptions, say: Say) -> ExaminationOptions:
+    """The options as a run records them, the files good from any working directory, and there."""
+    for given, usual in ((options.similarities, PAIRS), (options.analogies, QUESTIONS)):
+        if given:
+            _file(given, usual, say)
+    return msgspec.structs.replace(
+        options,
+        similarities=recorded_source(options.similarities),
+        analogies=recorded_source(options.analogies),
+    )
 
 
-def _file(given: str, usual: str, say: Say) -> Path:
+def _file(given: str, usual: str, say: Say = aloud) -> Path:
     path = located(given, say)
     return path / usual if path.is_dir() else path
 
@@ -69,14 +72,14 @@ def examine(report: Report, several: Mapping[str, WordVectors], options: Examina
     if options.similarities:
         header += ["SimLex ρ", "pairs covered"]
         for name, vectors in several.items():
-            found = simlex(vectors, options.similarities)
+            found = simlex(vectors, _file(options.similarities, PAIRS))
             rows[name] += [found.spearman, found.coverage]
             report.scores[_prefixed("simlex", name, first)] = found.spearman
     sections = {}
     if options.analogies:
         header += ["analogies", "questions covered"]
         for name, vectors in several.items():
-            sections[name] = analogies(vectors, options.analogies)
+            sections[name] = analogies(vectors, _file(options.analogies, QUESTIONS))
             whole = sections[name][-1]
             rows[name] += [whole.accuracy, whole.covered / whole.questions]
             report.scores[_prefixed("analogies", name, first)] = whole.accuracy
@@ -93,7 +96,7 @@ def examine(report: Report, several: Mapping[str, WordVectors], options: Examina
 
 
 def _prefixed(score: str, name: str, first: str) -> str:
-    return score if name == first else f"{name.partition(',')[0]}_{score}"
+    return f"test_{score}" if name == first else f"test_{name.partition(',')[0]}_{score}"
 
 
 def _number(value: float) -> float | None:

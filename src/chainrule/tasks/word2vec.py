@@ -20,17 +20,17 @@ from numpy.typing import NDArray
 
 from .. import nn, optim
 from ..data import ContextPairs, Ragged, Vocabulary, WordPairs, WordVectors, read_vectors
-from ..data.sources import aloud, located
+from ..data.sources import aloud, located, recorded_source
 from ..errors import ConfigurationError, DataError, RunFolderError
-from ..graph import Node
+from ..graph import Node, constant, placeholder
 from ..models import (
     CBOW,
     NegativeSampler,
     SkipGram,
-    count_vectors,
     negative_sampling_loss,
     with_negatives,
 )
+from ..ops import random
 from ..train import Reporter, Result, RunFolder, fit
 from ..train.configuration import (
     Options,
@@ -39,17 +39,20 @@ from ..train.configuration import (
     recorded,
     to_mapping,
 )
+from . import examples
 from .corpus import check_options
+from .counted_vectors import COUNTED, counted, load_counted, save_counted
 from .held_out_pairs import HeldOut
 from .language_model import LanguageModeling
+from .reporting import add_missing, add_training
 from .running_text import RunningText, encoded, read_running_text
-from .task import Report, Say, Table
+from .task import Example, Report, Say, Table
 from .vector_reports import (
-    absolute,
     asked_file,
     examine,
     frequent_words,
     neighbour_table,
+    settled,
     word_map,
 )
 from .word2vec_options import Word2VecConfig
@@ -67,6 +70,8 @@ class Word2Vec:
     counts: NDArray[np.int64]
     """How often each word stands in the text learned from."""
     model: SkipGram
+    counted: WordVectors | None = None
+    """Vectors made by counting, that they are compared with."""
 
     @classmethod
     def untrained(cls, config: Word2VecConfig, vocabulary: Vocabulary, counts: NDArray[np.int64]) -> Word2Vec:
@@ -112,6 +117,12 @@ class Word2Vec:
         candidates = with_negatives(asked, self.sampler, self.config.model.negatives, mode.key_here())
         return negative_sampling_loss(self.model(given, candidates), candidates)
 
+    def a_batch(self) -> list[Node]:
+        """A batch to show the network with."""
+        options, size = self.config.model, self.config.training.batch
+        context = (size,) if options.kind == "skip-gram" else (size, 2 * options.window)
+        return [placeholder(context, "int32"), placeholder((size, 1 + options.negatives), "int64")]
+
     def held_out(self, sentences: Ragged) -> HeldOut | None:
         """Pairs of a text that is not learned from; None where it has none."""
         if not (sentences.lengths > 1).any():
@@ -121,19 +132,29 @@ class Word2Vec:
 
     def evaluate(self, data: str | None) -> Report:
         """What the run was asked once more, or what the file ``data`` asks: judged pairs or analogies."""
-        vectors = self.word_vectors()
+        own = self.config.data
+        options = self.config.report
         if data is not None:
             options, path = asked_file(data, aloud)
             report = Report(f"Word vectors on {path.name}")
-            examine(report, {self.describe(): vectors}, options)
-            return report
-        report = Report(f"Word vectors of {self.config.data.vectors_of or self.config.data.source}")
-        if not self.config.data.vectors_of:
-            text = read_running_text(self.config.data, aloud)
-            _add_held_out(report, self, self.held_out(self.encode(text, text.held_out)))
-        examine(report, {self.describe(): vectors}, self.config.report)
-        report.tables.append(neighbour_table(vectors, self.config.report))
+        else:
+            report = Report(f"Word vectors of {Path(own.vectors_of or own.source).name}")
+            if not own.vectors_of:
+                text = read_running_text(own, aloud)
+                _add_held_out(report, self, self.held_out(self.encode(text, text.held_out)))
+        examine(report, self.several(), options)
+        if data is None:
+            report.tables.append(neighbour_table(self.word_vectors(), options))
+        if self.counted is None and self.config.baseline and not own.vectors_of:
+            add_missing(report, "vectors made by counting", COUNTED)
         return report
+
+    def several(self) -> dict[str, WordVectors]:
+        """The vectors, and those that they are compared with, by what they are."""
+        found = {self.describe(): self.word_vectors()}
+        if self.counted is not None:
+            found[f"counted, {self.counted.dimension} numbers"] = self.counted
+        return found
 
     def describe(self) -> str:
         """What kind of vectors they are, for a table."""
@@ -146,6 +167,28 @@ class Word2Vec:
         """One word: its neighbours.  Two: their cosine.  Three, a b c: what is to c as b is to a."""
         vectors = self.word_vectors()
         return [{"text": line, **self._answer(vectors, line)} for line in lines]
+
+    def loss_of(self, text: str, gold: str | None = None) -> Example:
+        """The loss of a word given and one beside it, or of CBOW those around it; negatives drawn once."""
+        examples.refuse_gold(gold, "the word that is right is the last of the text")
+        words, cbow = text.split(), self.config.model.kind != "skip-gram"
+        if len(words) < 2 or (len(words) > 2 and not cbow):
+            mend = "the words around it, then the word" if cbow else "a word and one beside it"
+            raise DataError(f"{len(words)} words", mend=f"give {mend}")
+        index = {token: number for number, token in enumerate(self.vocabulary.tokens) if number}
+        if missing := [word for word in words if word not in index]:
+            raise DataError(f"not in the vocabulary: {', '.join(missing)}")
+        *given, asked = [index[word] for word in words]
+        drawn = with_negatives(
+            constant(np.array([asked])), self.sampler, self.config.model.negatives, random.key(0)
+        ).value
+        tokens = ", ".join(self.vocabulary.decode(drawn[0, 1:]))
+        return examples.example_of(
+            {"given": np.array([given] if cbow else given, np.int32), "candidates": drawn},
+            lambda leaf, candidates: negative_sampling_loss(self.model(leaf, candidates), candidates),
+            f"Loss of “{words[-1]}” beside “{' '.join(words[:-1])}”",
+            f"candidates: {words[-1]}, which is right, and drawn at random {tokens}",
+        )
 
     def _answer(self, vectors: WordVectors, line: str) -> dict[str, Any]:
         words = line.split()
@@ -184,15 +227,14 @@ class WordVectorLearning:
     ) -> Report:
         """Learn vectors from a text, ask them what the options say, draw them."""
         check_options(config.data)
-        settings = absolute(config.report, say)
+        settings = settled(config.report, say)
         config = msgspec.structs.replace(config, report=settings)
         if config.data.vectors_of:
             return self._given(config, data, folder, resume, say)
-        source = config.data.source if data is None else data
+        source = recorded_source(config.data.source if data is None else data)
         config = _with_source(config, source)
         say(f"reading {source}")
         text = read_running_text(config.data, say)
-        config = _with_source(config, text.source)
         system = self._begin(config, text, folder, resume)
         sentences = system.encode(text, text.learned)
         options = config.training
@@ -211,11 +253,14 @@ class WordVectorLearning:
         seconds = sum(record["seconds"] for record in result.records)
         passes = len(result.records) / batches.stretches
         report.scores["words_per_second"] = passes * sentences.values.size / max(seconds, 1e-9)
-        several = {system.describe(): system.word_vectors()}
         if config.baseline:
             say("counting, for comparison")
-            several[f"counted, {config.model.width} numbers"] = self._counted(system, sentences)
-        return _examined(report, system, several)
+            system.counted = counted(sentences, system.counts, system.vocabulary.tokens[1:], config)
+            save_counted(system.counted, folder)
+        report = _examined(report, system)
+        learned = {"words": sentences.values.size, "different words": len(system.vocabulary) - 1}
+        add_training(report, result, system.model, *system.a_batch(), learned=learned, at=-1)
+        return report
 
     def _fit(
         self,
@@ -261,7 +306,7 @@ class WordVectorLearning:
         if len(vocabulary) < 3:
             raise DataError(
                 f"fewer than two words stand in it {options.min_count} times",
-                path=text.source,
+                path=options.source,
                 mend="give a longer text, or a smaller data.min_count",
             )
         counts = np.array([0, *(found[word] for word in vocabulary.tokens[1:])], np.int64)
@@ -273,21 +318,6 @@ class WordVectorLearning:
         system.vocabulary.save(folder.path / _VOCABULARY)
         folder.write_text(_COUNTS, json.dumps(system.counts.tolist()) + "\n")
 
-    def _counted(self, system: Word2Vec, sentences: Ragged) -> WordVectors:
-        options = system.config
-        pairs = WordPairs(
-            sentences,
-            system.counts,
-            window=options.model.window,
-            size=1,
-            threshold=options.data.subsample,
-            seed=options.training.seed,
-            stretch=options.data.stretch,
-        )
-        count, seed = len(system.vocabulary), options.training.seed
-        matrix = count_vectors(pairs.arrays[0], pairs.arrays[1], count, options.model.width, seed=seed)
-        return WordVectors(system.vocabulary.tokens[1:], matrix[1:])
-
     def _given(
         self, config: Word2VecConfig, data: str | None, folder: RunFolder, resume: bool, say: Say
     ) -> Report:
@@ -297,10 +327,9 @@ class WordVectorLearning:
                 "data.vectors_of takes vectors in place of training, and there is --data as well",
                 mend="leave out one of them",
             )
-        origin = located(config.data.vectors_of, say).absolute()
-        config = msgspec.structs.replace(
-            config, data=msgspec.structs.replace(config.data, vectors_of=str(origin))
-        )
+        given = recorded_source(config.data.vectors_of)
+        origin = located(given, say)
+        config = msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, vectors_of=given))
         vectors = _vectors_of(origin, config.data.encoding)
         words = [word for word in vectors.words if word != _PADDING]
         vectors = vectors.select(words)
@@ -312,9 +341,9 @@ class WordVectorLearning:
         matrix = np.asarray(vectors.matrix, np.float32)
         system.model.given.weight.assign(np.concatenate([np.zeros_like(matrix[:1]), matrix]))
         self._record(system, folder, resume)
-        folder.save_model(system.model.state_dict(), {"vectors_of": str(origin)})
+        folder.save_model(system.model.state_dict(), {"vectors_of": given})
         say(f"{len(vectors):,} vectors of {vectors.dimension} numbers")
-        return _examined(Report(f"Word vectors of {origin.name}"), system, {system.describe(): vectors})
+        return _examined(Report(f"Word vectors of {origin.name}"), system)
 
     def load(self, folder: RunFolder) -> Word2Vec:
         """The vectors that a run left behind.
@@ -324,6 +353,7 @@ class WordVectorLearning:
         config = recorded(Word2VecConfig, folder)
         system = Word2Vec.untrained(config, *_recorded_words(folder))
         system.model.load_state_dict(folder.load_model()[0])
+        system.counted = load_counted(folder, system.vocabulary.tokens[1:])
         return system
 
 
@@ -337,18 +367,17 @@ def _add_held_out(report: Report, system: Word2Vec, held_out: HeldOut | None) ->
     found, frequency = held_out(), held_out.by_frequency(system.counts)
     report.scores |= {
         "validation_loss": found["loss"],
-        "ranking": found["ranking"],
-        "frequency_ranking": frequency,
+        "validation_ranking": found["ranking"],
+        "validation_frequency_ranking": frequency,
     }
     rows = (("the more frequent word", frequency), (system.describe(), found["ranking"]))
     title = f"Held-out text: the word that stands there above one drawn, {len(held_out.given):,} pairs"
     report.tables.append(Table(title, ("by", "right"), rows))
 
 
-def _examined(report: Report, system: Word2Vec, several: dict[str, WordVectors]) -> Report:
-    options = system.config.report
-    examine(report, several, options)
-    vectors = next(iter(several.values()))
+def _examined(report: Report, system: Word2Vec) -> Report:
+    options, vectors = system.config.report, system.word_vectors()
+    examine(report, system.several(), options)
     report.tables.append(neighbour_table(vectors, options))
     words = [word for word in options.words if word in vectors]
     words = list(dict.fromkeys([*words, *frequent_words(vectors, options.map)]))[: options.map]
