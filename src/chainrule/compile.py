@@ -7,7 +7,9 @@ and its updates.  The graph is the same for every engine; which one runs it is a
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from threading import Lock
 from typing import Any, Generic, NamedTuple, ParamSpec, Protocol, overload
 
@@ -95,6 +97,26 @@ def evaluate(
     return values[0] if isinstance(nodes, Node) else values
 
 
+_watch: ContextVar[Callable[[Sequence[Any]], None] | None] = ContextVar("chainrule_watch_runs", default=None)
+
+
+@contextmanager
+def watch_runs(note: Callable[[Sequence[Any]], None]) -> Iterator[None]:
+    """Inside, ``note(arrays)`` hears of each call of a program.
+
+    >>> import chainrule as cr
+    >>> double = cr.compile(lambda x: 2 * x)
+    >>> with watch_runs(print):
+    ...     _ = double(np.ones(2))
+    (array([1., 1.]),)
+    """
+    token = _watch.set(note)
+    try:
+        yield
+    finally:
+        _watch.reset(token)
+
+
 class Program:
     """Outputs and updates over fixed inputs, ready to run on arrays.
 
@@ -134,6 +156,8 @@ class Program:
         self._engine = engine_named(engine)(outputs, updates, finite=finite)
 
     def __call__(self, *arrays: Any) -> list[Array]:
+        if (watch := _watch.get()) is not None:
+            watch(arrays)
         return self._engine.run(self._environment(arrays))
 
     def run_steps(self, steps: int, *arrays: Any) -> None:

@@ -49,8 +49,18 @@ class ChainruleError(Exception):
         return error
 
 
+Clash = tuple[tuple[int, int], ...]
+"""Axes that disagree: pairs of an operand's number and an axis, counted from the last (-1)."""
+
+
 class ShapeError(ChainruleError, ValueError):
-    """Shapes that do not fit the operation."""
+    """Shapes that do not fit the operation; ``clash`` says which axes disagree."""
+
+    def __init__(
+        self, what: str, *, where: str | None = None, mend: str | None = None, clash: Clash = ()
+    ) -> None:
+        super().__init__(what, where=where, mend=mend)
+        self.clash = clash
 
 
 class DTypeError(ChainruleError, TypeError):
@@ -79,6 +89,10 @@ class GradientCheckError(ChainruleError, AssertionError):
 
 class NonFiniteError(ChainruleError, ArithmeticError):
     """A NaN or an infinity where training cannot go on."""
+
+
+class TrainingWarning(UserWarning):
+    """Training goes on, and something about it is hardly meant (see ``chainrule.train.invariants``)."""
 
 
 class LoopError(ChainruleError, ValueError):

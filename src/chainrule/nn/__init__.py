@@ -11,7 +11,7 @@ from .containers import Residual, Sequential
 from .initialisers import Initialiser, Seeds
 from .layers import BatchNorm, Conv1d, Conv2d, Dropout, Embedding, LayerNorm, Linear, RMSNorm
 from .mode import EVALUATE, Mode, training
-from .module import Module, in_training, observe_calls
+from .module import Module, in_training, observe_calls, watch_calls
 from .plain import (
     ELU,
     GELU,
@@ -78,5 +78,6 @@ __all__ = [
     "observe_calls",
     "summary",
     "training",
+    "watch_calls",
     *_functions,
 ]

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from inspect import Parameter, signature
 from reprlib import recursive_repr
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,9 @@ class _Call:
 # Both are per thread and per asynchronous task, and are put back when a call ends or fails.
 _running: ContextVar[_Call | None] = ContextVar("chainrule_call", default=None)
 _in_training: ContextVar[bool] = ContextVar("chainrule_in_training", default=False)
+_watch: ContextVar[Callable[[Module, Sequence[Any], Mode | None], None] | None] = ContextVar(
+    "chainrule_watch_calls", default=None
+)
 
 
 @contextmanager
@@ -69,6 +72,22 @@ def in_training() -> Iterator[None]:
         _in_training.reset(token)
 
 
+@contextmanager
+def watch_calls(note: Callable[[Module, Sequence[Any], Mode | None], None]) -> Iterator[None]:
+    """Inside, ``note(module, inputs, mode)`` hears of each call of a model, not of those within it.
+
+    >>> import chainrule as cr
+    >>> with watch_calls(lambda module, inputs, mode: print(type(module).__name__, inputs[0].shape, mode)):
+    ...     _ = cr.nn.Sequential(cr.nn.Linear(3, 2, seed=0))(cr.placeholder((5, 3)))
+    Sequential (5, 3) None
+    """
+    token = _watch.set(note)
+    try:
+        yield
+    finally:
+        _watch.reset(token)
+
+
 class Module:
     """The base of layers and networks: define ``__init__`` and ``forward``.
 
@@ -91,6 +110,8 @@ class Module:
         mode = keywords.get("mode") or next((item for item in inputs if isinstance(item, Mode)), None)
         call, token = _running.get(), None
         if call is None:
+            if (watch := _watch.get()) is not None:
+                watch(self, inputs, mode)
             call = self._begin(_in_training.get() if mode is None else mode.training)
             token = _running.set(call)
         try:
@@ -157,6 +178,19 @@ class Module:
     def parameters(self) -> list[Variable]:
         """The variables that training may change."""
         return [parameter for _, parameter in self.named_parameters()]
+
+    def freeze(self) -> Self:
+        """Declare all variables of the module and of those below it as fixed: saved, not trained.
+
+        To be called before the optimizer is built from ``parameters()``.  Returns the module.
+
+        >>> import chainrule as cr
+        >>> layers = cr.nn.Sequential(cr.nn.Linear(2, 3, seed=0).freeze(), cr.nn.Linear(3, 1, seed=1))
+        >>> [path for path, _ in layers.named_parameters()]
+        ['layers.1.weight', 'layers.1.bias']
+        """
+        self.fixed = tuple(name for name in vars(self) if name != "fixed")
+        return self
 
     def parameter_count(self) -> int:
         """How many numbers training may change."""

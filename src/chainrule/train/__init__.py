@@ -6,14 +6,17 @@ Start reading at ``step.py``, then ``loop.py``.
 
 from .early_stopping import EarlyStopping
 from .epochs import EpochLoop, Gathered, Redrawn
+from .invariants import ALARMS, Alarm
 from .loop import Epochs, Result, Settings, Training, Validate, fit
 from .metrics import ClassScores, accuracy, confusion_matrix, perplexity
-from .progress import Bar, Plain, Reporter, Silent, default_reporter, describe
+from .progress import Bar, Plain, Quiet, Reporter, Silent, default_reporter, describe
 from .run_folder import RunFolder
 from .spans import SpanScores
 from .step import Batch, Evaluation, Loss, PerExample, TrainingStep
 
 __all__ = [
+    "ALARMS",
+    "Alarm",
     "Bar",
     "Batch",
     "ClassScores",
@@ -25,6 +28,7 @@ __all__ = [
     "Loss",
     "PerExample",
     "Plain",
+    "Quiet",
     "Redrawn",
     "Reporter",
     "Result",

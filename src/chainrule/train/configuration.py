@@ -80,6 +80,10 @@ class TrainingOptions(Options):
     """Stop after the epoch in which so much time has passed; 0 never does."""
     seed: Seed = 0
     engine: Engine = DEFAULT_ENGINE
+    invariants: bool = True
+    """Tell of what is hardly meant: a parameter that no gradient reaches, a rate that is too high, …"""
+    ignore: tuple[str, ...] = ()
+    """Codes of such alarms that are meant, and not to be told."""
 
 
 C = TypeVar("C", bound=Options)
@@ -306,6 +310,8 @@ def make_settings(
         patience=options.patience or None,
         max_seconds=options.max_seconds or None,
         engine=options.engine,
+        invariants=options.invariants,
+        ignore=options.ignore,
     )
 
 

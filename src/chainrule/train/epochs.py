@@ -137,6 +137,17 @@ class EpochLoop:
         """A batch of the epoch, by its number, as arrays."""
         return self.data.gather(self._shaped(self._arrays), self.rows(batch))
 
+    def spread(self, count: int) -> Batch:
+        """So many examples, or all, evenly spaced in the order of the epoch."""
+        most = len(self._order)
+        places = np.arange(most) if most <= count else np.linspace(0, most - 1, count).astype(np.int64)
+        return self.data.gather(self._shaped(self._arrays), self._order[places])
+
+    @property
+    def order(self) -> NDArray[np.int64]:
+        """The rows in the order of the epoch."""
+        return self._order
+
     def place(self, batch: int) -> Place:
         """Where that is, for messages."""
         return Place(self._epoch, batch, -(-self.data.examples // self.data.size), self.rows(batch))

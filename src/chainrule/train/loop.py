@@ -14,7 +14,8 @@ from ..optim import Optimizer, ReduceOnPlateau
 from .early_stopping import EarlyStopping
 from .epochs import EpochLoop, gathered
 from .interrupts import HeldInterrupt
-from .progress import Reporter, Silent
+from .invariants import Alarm, Invariants
+from .progress import Quiet, Reporter
 from .refusals import Place, Refusal
 from .run_folder import RunFolder
 from .step import Batch, Loss, TrainingStep, batch_arrays
@@ -55,6 +56,10 @@ class Settings:
     max_seconds: float | None = None
     """Stop, after the epoch at hand, when training has taken so long; None never does."""
     engine: str = DEFAULT_ENGINE
+    invariants: bool = True
+    """Look out for what is hardly meant, and tell it once (:data:`chainrule.train.ALARMS`)."""
+    ignore: tuple[str, ...] = ()
+    """Codes of alarms that are meant, and not to be told."""
 
 
 @dataclass
@@ -67,6 +72,8 @@ class Result:
     """``epochs``, ``patience`` or ``time``: why it ended."""
     best: dict[str, Any] = field(default_factory=dict)
     """The record of the epoch whose weights the model now has."""
+    alarms: list[Alarm] = field(default_factory=list)
+    """What was told of as hardly meant; empty for a healthy run."""
 
 
 @dataclass
@@ -105,8 +112,11 @@ class Training:
             )
         self.model, self.data, self.optimizer, self.settings = model, data, optimizer, settings
         self.validate, self.plateau, self.folder = validate, plateau, folder
-        self.reporter: Reporter = reporter or Silent()
+        self.reporter: Reporter = reporter or Quiet()
         self.step = TrainingStep(loss, optimizer, seed=settings.seed, engine=settings.engine)
+        self.invariants = Invariants(
+            model, self.step, data, self.reporter.warn, on=settings.invariants, ignore=settings.ignore
+        )
         self.stopping = EarlyStopping(settings.patience, higher=settings.higher_is_better)
         self.position = _Position()
         self._best: dict[str, Any] | None = None
@@ -129,13 +139,14 @@ class Training:
                     self._inside = EpochLoop(self.step, data)
                 while (stopped := self._why_stop()) is None:
                     self._epoch(interrupt)
+                self.invariants.finish(at.epoch * len(self.data), at.records)
         finally:
             self.reporter.stop()
         best = self._restore_best()
         if self.folder is not None:
             self.folder.write_metrics(at.records)
-            self.folder.write_manifest({"stopped": stopped, "epochs": at.epoch, "best": best})
-        return Result(at.records, stopped, best)
+            self._write_manifest(stopped=stopped, best=best)
+        return Result(at.records, stopped, best, self.invariants.told)
 
     def _why_stop(self) -> str | None:
         if self.position.epoch >= self.settings.epochs:
@@ -154,6 +165,9 @@ class Training:
             self._whole_batches(self._inside, interrupt)
             batches = [self._inside.take(number) for number in range(at.batch, len(self.data))]
         for batch in batches:
+            if self._inside is None:
+                self.invariants.begin(batch, None, first=at.epoch == at.batch == 0)
+                self.invariants.saw(at.epoch, batch=batch)
             try:
                 loss = self.step(batch)
             except NonFiniteError as error:
@@ -181,6 +195,8 @@ class Training:
         """Those batches of the epoch that the program gathers itself, as many at a time as fit a slice."""
         at = self.position
         loop.begin(at.epoch, at.batch, at.loss_sum)
+        self.invariants.begin(loop.take(at.batch), loop, first=at.epoch == at.batch == 0)
+        self.invariants.saw(at.epoch, order=loop.order)
         while at.batch < loop.whole:
             steps, before = min(self._steps, loop.whole - at.batch), at.batch
             begun = time.perf_counter()
@@ -215,16 +231,20 @@ class Training:
             "learning_rate": float(self.optimizer.learning_rate()),
         }
         if self.validate is not None:
-            record |= {f"validation_{name}": float(value) for name, value in self.validate().items()}
+            with self.invariants.validating():
+                scores = self.validate()
+            record |= {f"validation_{name}": float(value) for name, value in scores.items()}
         improved = self._observe(record)
         elapsed = time.perf_counter() - self._since
         record["seconds"] = round(at.epoch_seconds + elapsed, 3)
         record["best"] = improved
         at.records.append(record)
+        examples = at.examples * len(at.records)
         at.epoch, at.batch, at.loss_sum, at.examples, at.epoch_seconds = at.epoch + 1, 0, 0.0, 0, 0.0
         at.seconds += elapsed
         if improved:
             self._keep_best(record)
+        self.invariants.epoch_done(at.epoch, at.epoch * len(self.data), examples, at.records)
         self.save()
         self.reporter.epoch(record)
 
@@ -268,10 +288,16 @@ class Training:
             "records": at.records,
             "stopping": self.stopping.state_dict(),
             "plateau": None if self.plateau is None else self.plateau.state_dict(),
+            "invariants": self.invariants.state_dict(),
         }
         self.folder.save_state(self.model.state_dict(), self.optimizer.state_dict(), progress)
         self.folder.write_metrics(at.records)
-        self.folder.write_manifest({"stopped": None, "epochs": at.epoch, "batch": at.batch})
+        self._write_manifest(stopped=None, batch=at.batch)
+
+    def _write_manifest(self, **facts: Any) -> None:
+        alarms = [alarm.to_mapping() for alarm in self.invariants.told]
+        if self.folder is not None:
+            self.folder.write_manifest({**facts, "epochs": self.position.epoch, "alarms": alarms})
 
     def resume(self) -> None:
         """Take up the state that the run folder holds; what follows is the same, bit for bit.
@@ -285,6 +311,7 @@ class Training:
         self.model.load_state_dict(model)
         self.optimizer.load_state_dict(optimizer)
         self.stopping.load_state_dict(progress["stopping"])
+        self.invariants.load_state_dict(progress.get("invariants", {}))
         if self.plateau is not None and progress["plateau"] is not None:
             self.plateau.load_state_dict(progress["plateau"])
         self.position = _Position(**progress["position"], records=progress["records"])
@@ -298,6 +325,7 @@ def fit(
     *,
     epochs: int | None = None,
     settings: Settings | None = None,
+    invariants: bool | None = None,
     validate: Validate | None = None,
     plateau: ReduceOnPlateau | None = None,
     folder: RunFolder | None = None,
@@ -308,8 +336,11 @@ def fit(
 
     ``loss(*batch)`` gives a scalar node, and takes ``mode`` if the model behaves differently in training;
     ``validate()`` gives scores after each epoch, of which ``settings.monitor`` decides what is best and
-    when patience runs out.  ``epochs`` is short for ``settings.epochs``.  With a ``folder`` everything is
-    on disk after every epoch, and ``resume`` goes on from there with the same bits.
+    when patience runs out.  ``epochs`` and ``invariants`` are short for those of ``settings``.  With a
+    ``folder`` everything is on disk after every epoch, and ``resume`` goes on from there with the same bits.
+
+    What is hardly meant, such as a parameter that no gradient reaches, is told once, through the
+    ``reporter`` or as a ``TrainingWarning``, unless ``invariants`` is false.
 
     Raises ``NonFiniteError``, naming the node, when a loss or a new weight is NaN or infinite.
 
@@ -325,6 +356,8 @@ def fit(
     (True, array([[3.]], dtype=float32), array([1.], dtype=float32))
     """
     chosen = settings or Settings()
+    if invariants is not None:
+        chosen = replace(chosen, invariants=invariants)
     training = Training(
         model,
         loss,

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+from ..errors import TrainingWarning
+from .invariants import Alarm
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,6 +26,9 @@ class Reporter(Protocol):
 
     def epoch(self, record: Mapping[str, Any]) -> None:
         """An epoch is done, with its record."""
+
+    def warn(self, alarm: Alarm) -> None:
+        """Something about the run is hardly meant; told once."""
 
     def stop(self) -> None:
         """Training has ended, in whatever way."""
@@ -59,17 +66,29 @@ class Silent:
 
     def epoch(self, record: Mapping[str, Any]) -> None: ...
 
+    def warn(self, alarm: Alarm) -> None: ...
+
     def stop(self) -> None: ...
 
 
+class Quiet(Silent):
+    """Says nothing as long as all is well; alarms are Python warnings of the class ``TrainingWarning``."""
+
+    def warn(self, alarm: Alarm) -> None:
+        warnings.warn(TrainingWarning(str(alarm)), stacklevel=2)
+
+
 class Plain(Silent):
-    """One line an epoch, for files and pipes."""
+    """One line an epoch, for files and pipes, and the alarms."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream
 
     def epoch(self, record: Mapping[str, Any]) -> None:
         print(describe(record), file=self.stream or sys.stderr, flush=True)
+
+    def warn(self, alarm: Alarm) -> None:
+        print(f"warning: {alarm}", file=self.stream or sys.stderr, flush=True)
 
 
 _REFRESH = 0.1
@@ -123,6 +142,9 @@ class Bar(Silent):
 
     def epoch(self, record: Mapping[str, Any]) -> None:
         self.console.print(describe(record), highlight=False)
+
+    def warn(self, alarm: Alarm) -> None:
+        self.console.print(f"warning: {alarm}", highlight=False, markup=False)
 
     def stop(self) -> None:
         self._bar.stop()
