@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from ...dtypes import is_float
 from ...graph import Node
-from .calls import LETTERS, WHOLE, call, computing, indexed, sizes
+from .calls import LETTERS, call, computing, sizes
 from .notation import Big, Call, Index
 from .tree import (
     Convention,
@@ -42,28 +42,31 @@ def _cast(node: Node, operands: Sequence[Math], convention: Convention) -> Math:
     return Call(node.dtype.name, tuple(operands), (), node.ndim, computing(node))
 
 
-def _along(node: Node, body: Math) -> tuple[tuple[str, ...], Math, Math]:
-    """The letter of the one axis a softmax runs over, the body at one place of it and at all."""
-    axes = node.attributes["axis"]
-    ndim = node.inputs[0].ndim
-    places: list[Math] = [Symbol(LETTERS[n]) if n in axes else WHOLE for n in range(ndim)]
-    return tuple(LETTERS[n] for n in axes), indexed(body, places), body
+def _places(node: Node, operand: Math) -> tuple[Math, tuple[str, ...], Math]:
+    """``exp(x[i, j])``, the letters that a softmax's sum runs over, and ``exp(x[i, k])`` with those."""
+    axes, ndim = node.attributes["axis"], node.inputs[0].ndim
+    summed = {axis: LETTERS[ndim + place] for place, axis in enumerate(axes)}
+    at = tuple(Symbol(LETTERS[n]) for n in range(ndim))
+    over = tuple(Symbol(summed.get(n, LETTERS[n])) for n in range(ndim))
+    powers = [Call("exp", (Index(operand, places),)) for places in (at, over)]
+    return powers[0], tuple(summed.values()), powers[1]
 
 
 def _softmax(node: Node, operands: Sequence[Math], convention: Convention) -> Math:
-    powers = Call("exp", (operands[0],))
-    letters, inner, whole = _along(node, powers)
-    return Fraction(whole, Big("Σ", letters, inner, node.ndim))
+    power, letters, other = _places(node, operands[0])
+    return Fraction(power, Big("Σ", letters, other, node.ndim))
 
 
 def _log_softmax(node: Node, operands: Sequence[Math], convention: Convention) -> Math:
-    letters, inner, _ = _along(node, Call("exp", (operands[0],)))
-    return Sum((operands[0], Call("log", (Big("Σ", letters, inner, node.ndim),))), (1, -1))
+    power, letters, other = _places(node, operands[0])
+    total = Call("log", (Big("Σ", letters, other, node.ndim),))
+    return Sum((power.parts()[0], total), (1, -1))
 
 
 def _logsumexp(node: Node, operands: Sequence[Math], convention: Convention) -> Math:
-    letters, inner, _ = _along(node, Call("exp", (operands[0],)))
-    return Call("log", (Big("Σ", letters, inner, node.ndim),), (), node.ndim)
+    axes, ndim = node.attributes["axis"], node.inputs[0].ndim
+    power = Call("exp", (Index(operands[0], tuple(map(Symbol, LETTERS[:ndim]))),))
+    return Call("log", (Big("Σ", tuple(LETTERS[n] for n in axes), power, node.ndim),), (), node.ndim)
 
 
 def _nll_of(node: Node, score: Callable[[tuple[Math, ...]], Math], operands: Sequence[Math]) -> Math | None:

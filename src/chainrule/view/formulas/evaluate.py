@@ -93,8 +93,8 @@ class _Evaluation:
                 return np.where(self(condition), self(value), self(otherwise))
             case Joined(items, compute) if compute is not None:
                 return compute(*[self(item) for item in items])
-            case Call(function, arguments, compute=None):
-                if function not in _FUNCTIONS:
+            case Call(function, arguments, options, compute=None):
+                if function not in _FUNCTIONS or any(options):
                     raise _InWords
                 return _FUNCTIONS[function](*[self(argument) for argument in arguments])
             case Call(_, arguments, compute=compute) if compute is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -27,7 +28,7 @@ _SIGNS = {
     "≡": "\\equiv", "∈": "\\in", "×": "\\times", "∗": "\\ast", "⋆": "\\star", "{": "\\{", "}": "\\}",
 }  # fmt: skip
 _ESCAPES = {c: f"\\{c}" for c in "%&_#${}"} | {"\\": "\\textbackslash{}", "^": "\\^{}", "~": "\\~{}"}
-_IN_WORDS = {"×": "$\\times$", "−": "$-$", "…": "\\dots{}", "′": "$'$", "∞": "$\\infty$", "⁻": "$^{-}$"}
+_IN_WORDS = {"×": "\\times ", "−": "-", "…": "\\dots ", "∞": "\\infty ", "ᵀ": "^{\\top}"}
 
 
 class LaTeX:
@@ -54,7 +55,8 @@ class LaTeX:
         return f"{found}^{{{_mark(superscript)}}}" if superscript else found
 
     def words(self, words: str) -> str:
-        return f"\\text{{{escape(words)}}}"
+        pieces = re.split(f"([{''.join(_IN_WORDS)}])", words)
+        return "".join(_IN_WORDS.get(piece) or f"\\text{{{escape(piece)}}}" for piece in pieces if piece)
 
     def sign(self, sign: str, *, prefix: bool = False) -> str:
         set_ = _SIGNS.get(sign, sign)
@@ -92,6 +94,8 @@ class LaTeX:
             return f"\\{function}{inner}"
         if function in _LETTERS:
             return f"{_LETTERS[function]}{inner}"
+        if function.endswith("ᵀ"):
+            return f"\\operatorname{{{escape(function[:-1])}}}^{{\\top}}{inner}"
         return f"\\operatorname{{{escape(function)}}}{inner}"
 
     def index(self, base: str, places: Sequence[str]) -> str:
@@ -111,7 +115,7 @@ class LaTeX:
 
 def escape(words: str) -> str:
     """Words for LaTeX's text."""
-    return "".join(_ESCAPES.get(c) or _IN_WORDS.get(c, c) for c in words)
+    return "".join(_ESCAPES.get(c, c) for c in words)
 
 
 def _letters(base: str, tensor: bool) -> str:

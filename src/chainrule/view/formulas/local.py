@@ -5,6 +5,8 @@ The rule is run on placeholders, so what is printed is by construction what the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ...differentiate.sweep import sweep
 from ...dtypes import is_float
 from ...graph import Constant, Node, placeholder, rebuilt, topological
@@ -16,8 +18,8 @@ from .tidy import tidy
 from .tree import Convention, Math, MatrixProduct, Transpose, number, symbol
 from .writing import Names, Writer, symbols
 
-_LARGEST = 40
-"""Nodes of a rule that is still written out; larger ones are written ``ȳ ∂h/∂x``."""
+_LARGEST = 64
+"""Names, numbers and signs of a rule that is still written out; larger ones are written ``ȳ ∂h/∂x``."""
 
 
 def local_rule(
@@ -55,9 +57,17 @@ def local_rule(
     known = {table.upstream: up, table.out: own}
     for given, standing in zip(inputs, table.inputs, strict=True):
         known.setdefault(standing, given)
-    if len(topological([found], stop=known.__contains__)) > _LARGEST:
+    if _written_size(found, known) > _LARGEST:
         return pulled_back(up, own, inputs[index], convention)
     return tidy(Writer(known, convention)(found), up)
+
+
+def _written_size(node: Node, known: Mapping[Node, Math]) -> int:
+    """How many pieces the formula has; what is read twice is written twice."""
+    size: dict[Node, int] = {}
+    for each in topological([node], stop=known.__contains__):
+        size[each] = 1 if each in known else 1 + sum(size[child] for child in each.inputs)
+    return size[node]
 
 
 def pulled_back(upstream: Math, of: Math, by: Math, convention: Convention) -> Math:

@@ -39,7 +39,7 @@ def tidy(formula: Math, upstream: Math | None = None) -> Math:
             return _cases(found, upstream)
         case Big(sign="Σ"):
             return _summed(found, upstream)
-        case Transpose():
+        case Transpose() | Shaped():
             return _turned(found, upstream)
     return found
 
@@ -255,13 +255,14 @@ def _in_branch(formula: Cases) -> Cases:
     return replace(formula, otherwise=substituted(formula.otherwise, lambda part: x if part in cut else None))
 
 
-def _turned(formula: Transpose, upstream: Math | None) -> Math:
-    """Numbers and ones need no transposing."""
+def _turned(formula: Transpose | Shaped, upstream: Math | None) -> Math:
+    """Numbers and ones need no transposing, nor being seen as a column."""
     term = _term(formula.body)
     arrays = [factor for factor in term.top if factor.ndim]
     if any(factor.ndim for factor in term.bottom) or len(arrays) > 1:
         return formula
-    top = [f if not f.ndim or _is_ones(f) else transposed(f) for f in term.top]
+    turn = transposed if isinstance(formula, Transpose) else lambda factor: replace(formula, body=factor)
+    top = [f if not f.ndim or _is_ones(f) else turn(f) for f in term.top]
     return _written(term._replace(top=top), upstream)
 
 

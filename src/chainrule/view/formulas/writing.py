@@ -50,16 +50,20 @@ def leaf(node: Node, name: str | None = None) -> Math:
     """A leaf: its number or short array where it is a constant, else its name."""
     if isinstance(node, Constant):
         common = number_of(node)
-        if common is not None and node.dtype.kind != "b":
+        if common is not None and (node.dtype.kind != "b" or not node.ndim):
             return number(common)
-        if 0 < node.size <= _SHORT and node.ndim == 1:
+        if 0 < node.size <= _SHORT:
             return vector(node.array)
     return symbol(name or node.name or node.op.name, node.ndim)
 
 
 def vector(array: NDArray[Any]) -> Math:
-    """A short array of one axis, written out."""
-    return Vector(tuple([number(item).value for item in array]), array.ndim)
+    """A short array, written out."""
+    return Vector(_items(array), array.ndim)
+
+
+def _items(array: NDArray[Any]) -> tuple[Any, ...]:
+    return tuple([_items(item) if item.ndim else number(item).value for item in array])
 
 
 def symbols(nodes: Sequence[Node], names: Names) -> list[Math]:

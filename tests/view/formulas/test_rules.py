@@ -1,0 +1,231 @@
+"""Every op and composite renders in three forms, and what is printed is what is computed."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from tests.ops.table import TABLE
+from tests.view.formulas.reading import read
+
+import chainrule as cr
+import chainrule.functions as F
+from chainrule.differentiate.sweep import sweep
+from chainrule.dtypes import is_float
+from chainrule.graph import Constant, Node, topological
+from chainrule.ops import Composite, Elementwise
+from chainrule.view.formulas import Math, evaluate, local_rule, value_rule
+
+CONVENTIONS = ("row", "column")
+LEAVES = "abcdefgh"
+
+
+def table_nodes() -> Iterator[tuple[str, Node]]:
+    """Every node that the functions of the op table build, on random float64 operands."""
+    rng = np.random.default_rng(7)
+    seen: set[tuple[object, ...]] = set()
+    for row in TABLE:
+        for case in row.cases:
+            if any(0 in shape for shape in case.shapes):
+                continue
+            arrays = [o.sample(rng, s, "float64") for o, s in zip(row.operands, case.shapes, strict=False)]
+            leaves = [cr.variable(a) if a.dtype.kind == "f" else cr.constant(a) for a in arrays]
+            built = row.function(*leaves, **case.attributes)
+            outputs = [built] if isinstance(built, Node) else list(built)
+            for node in topological(outputs):
+                kind = (node.op, node.shape, *[(c.shape, c.dtype) for c in node.inputs], str(node.attributes))
+                if node.inputs and kind not in seen:
+                    seen.add(kind)
+                    yield f"{row.name} {case} {node.op.name}", node
+
+
+def composite_nodes() -> Iterator[tuple[str, Node]]:
+    rng = np.random.default_rng(8)
+
+    def v(*shape: int) -> Node:
+        return cr.variable(rng.normal(size=shape))
+
+    x, s = v(3, 4), v(5)
+    t, p = [0, 2, 1], np.full((3, 4), 0.25)
+    outputs = {
+        **{name: f(v(3, 4)) for name, f in F.ACTIVATIONS.items() if name != "identity"},
+        "softmax": F.softmax(x), "softmax of a vector": F.softmax(s), "axis 0": F.softmax(x, 0),
+        "log_softmax": F.log_softmax(x), "logsumexp": F.logsumexp(x, -1), "of all": F.logsumexp(s),
+        "masked": F.masked_softmax(x, x.value > 0),
+        "cross_entropy": F.cross_entropy(x, t), "of one": F.cross_entropy(s, 3),
+        "summed": F.cross_entropy(x, t, reduction="sum"), "none": F.cross_entropy(x, t, reduction="none"),
+        "of probabilities": F.cross_entropy(x, cr.variable(p)),
+        "smoothed": F.cross_entropy(x, t, label_smoothing=0.1),
+        "ignoring": F.cross_entropy(x, t, ignore_index=1),
+        "weighted": F.cross_entropy(x, t, class_weights=np.arange(1.0, 5.0)),
+        "nll": F.nll_loss(x, t),
+        "binary": F.binary_cross_entropy_with_logits(x, cr.variable(p), reduction="none"),
+        "layer_norm": F.layer_norm(x), "rms_norm": F.rms_norm(x),
+        "conv1d": F.conv1d(v(7, 3), v(2, 3, 4)),
+        "conv2d": F.conv2d(v(2, 5, 5, 3), v(2, 2, 3, 4), stride=2, padding=1),
+        "max_pool": F.max_pool1d(v(6, 2), 2), "average_pool": F.average_pool2d(v(4, 4, 2), 2),
+        "over time": F.max_over_time(v(7, 3)),
+        "dropout": F.dropout(x, 0.5, cr.random.key(0)),
+        "attention": F.scaled_dot_product_attention(v(3, 4), v(5, 4), v(5, 2)),
+        "causal": F.scaled_dot_product_attention(v(2, 3, 4), v(2, 3, 4), v(2, 3, 2), causal=True),
+        "embedding": F.embedding(np.array([[1, 2], [0, 1]]), v(4, 3)),
+        "bilinear": F.bilinear(v(2), v(3), v(2, 3, 4)),
+        "crf": F.crf_log_partition(v(2, 3, 4), v(4, 4)),
+        "crf path": F.crf_path_score(v(2, 3, 4), np.array([[0, 1, 2]] * 2), v(4, 4)),
+        "margin": F.max_margin(v(3), v(3)), "huber": F.huber_loss(v(3), v(3)), "kl": F.kl_divergence(x, p),
+    }  # fmt: skip
+    for name, output in outputs.items():
+        for node in topological([output]):
+            if node.inputs:
+                yield f"{name}: {node.op.name}", node
+
+
+NODES = [*table_nodes(), *composite_nodes()]
+ALL = pytest.mark.parametrize("node", [node for _, node in NODES], ids=[name for name, _ in NODES])
+
+
+def names_of(node: Node) -> dict[Node, str]:
+    names = {node: "h"}
+    for place, child in enumerate(node.inputs):
+        names.setdefault(child, LEAVES[place % 7])
+    return names
+
+
+def rules(node: Node, convention: str) -> Iterator[Math]:
+    yield value_rule(node, names_of(node), convention=convention)
+    for index in range(len(node.inputs)):
+        yield local_rule(node, index, names_of(node), convention=convention)
+
+
+@ALL
+def test_three_forms(node: Node) -> None:
+    for convention in CONVENTIONS:
+        for rule in rules(node, convention):
+            assert rule.text().strip(), node
+            element = ET.fromstring(rule.mathml())
+            assert (element.tag, len(element)) == ("math", 1)
+            empty = [
+                e.tag
+                for e in element.iter()
+                if not len(e) and not (e.text or "").strip() and e.tag != "mspace"
+            ]
+            assert not empty, rule.mathml()
+            check_latex(rule.latex())
+
+
+def check_latex(text: str) -> None:
+    """Braces and delimiters pair up, no script is doubled, and nothing is left that LaTeX would eat."""
+    plain = text.replace("\\{", "").replace("\\}", "")
+    depth = 0
+    for character in plain:
+        depth += (character == "{") - (character == "}")
+        assert depth >= 0, text
+    assert depth == 0, text
+    assert plain.count("\\left") == plain.count("\\right"), text
+    assert not re.search(r"[\^_]\s*[\^_]|\}\^\{[^{}]*\}\^\{", plain), text
+    outside = re.sub(r"\\begin\{cases\}.*?\\end\{cases\}", "", plain)
+    assert not re.search(r"(?<!\\)[%&#$]", outside), text
+
+
+# -- what is printed is what is computed ---------------------------------------------------------------
+
+
+def same(found: object, wanted: np.ndarray, what: str) -> None:
+    array = np.asarray(found, float)
+    array = array.reshape(wanted.shape) if array.size == wanted.size else np.broadcast_to(array, wanted.shape)
+    np.testing.assert_allclose(array, wanted.astype(float), rtol=1e-6, atol=1e-9, err_msg=what)
+
+
+def contribution(node: Node, index: int, upstream: np.ndarray) -> np.ndarray:
+    found: list[Node] = []
+    floats = {child for child in node.inputs if is_float(child.dtype)}
+
+    def observe(consumer: Node, place: int, part: Node) -> None:
+        if consumer is node and place == index:
+            found.append(part)
+
+    sweep({node: cr.constant(upstream)}, list(floats), observe)
+    return found[0].value if found else np.zeros(node.inputs[index].shape)
+
+
+def bound(node: Node) -> dict[str, np.ndarray]:
+    names = names_of(node)
+    return {names[each]: each.value for each in (node, *node.inputs)}
+
+
+IN_WORDS = {"conv1d", "conv2d", "max_pool", "average_pool", "dropout", "crf", "crf path", "prod"}
+"""Cases with derivatives that are named, or too long to be written out."""
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@ALL
+def test_rules_compute_what_the_engine_does(node: Node, convention: str) -> None:
+    values = bound(node)
+    rule = value_rule(node, names_of(node), convention=convention)
+    found = evaluate(rule, values, convention)
+    if found is not None:
+        same(found, node.value, f"value of {node.op.name}: {rule}")
+    if not is_float(node.dtype):
+        return
+    upstream = np.random.default_rng(3).normal(size=node.shape).astype(node.dtype)
+    for index, child in enumerate(node.inputs):
+        if not is_float(child.dtype) or isinstance(child, Constant):
+            continue
+        if (
+            isinstance(node.op, Composite)
+            and not node.op.has_own_derivative()
+            and any(child is other for other in node.inputs[:index])
+        ):
+            continue  # the sum went to the first place that names it
+        rule = local_rule(node, index, names_of(node), convention=convention)
+        found = evaluate(rule, {**values, "ȳ": upstream}, convention)
+        if found is None:
+            assert (
+                node.op.name in ("convolution", "max_pool", "average_pool", "dropout", "prod")
+                or "∂" in rule.text()
+            )
+        else:
+            same(found, contribution(node, index, upstream), f"{node.op.name}, input {index}: {rule}")
+
+
+ELEMENTWISE = [
+    (name, node) for name, node in NODES if isinstance(node.op, Elementwise) or node.op.name == "where"
+]
+
+
+@pytest.mark.parametrize("node", [node for _, node in ELEMENTWISE], ids=[name for name, _ in ELEMENTWISE])
+def test_text_of_elementwise_rules_reads_as_what_it_means(node: Node) -> None:
+    """Another reader of the text, with SciPy's functions, gets the value and every derivative."""
+    values = bound(node)
+    for convention in CONVENTIONS:
+        text = value_rule(node, names_of(node), convention=convention).text()
+        if " " in text and re.search(r"\w [\w(]", re.sub(r" (if|else|mod) ", "+", text)):
+            continue  # a column times a row, written as a product of matrices
+        same(read(text, values), node.value, text)
+    if not is_float(node.dtype):
+        return
+    upstream = np.random.default_rng(4).normal(size=node.shape).astype(node.dtype)
+    for index, child in enumerate(node.inputs):
+        if not is_float(child.dtype) or child.shape != node.shape:
+            continue
+        text = local_rule(node, index, names_of(node)).text()
+        same(read(text, {**values, "ȳ": upstream}), contribution(node, index, upstream), text)
+
+
+SPELLED = [
+    "softmax", "softmax of a vector", "axis 0", "log_softmax", "logsumexp", "of all", "cross_entropy",
+    "of one", "summed", "of probabilities", "nll", "binary", "layer_norm", "rms_norm",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPELLED)
+def test_definitions_of_composites_are_what_they_compute(name: str) -> None:
+    node = next(
+        node for found, node in NODES if found.startswith(f"{name}: ") and isinstance(node.op, Composite)
+    )
+    text = value_rule(node, names_of(node)).text()
+    assert node.op.name not in text, f"{text} says nothing"
+    same(read(text, bound(node)), node.value, text)
