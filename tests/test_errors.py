@@ -72,7 +72,11 @@ GOLDEN: dict[str, tuple[Callable[[], object], str]] = {
         lambda: X + cr.placeholder((4,), "float64", name="b"),
         "add: shapes (2, 3) and (4,) do not broadcast: axis -1 has lengths 3 and 4\n"
         "  input 0: cast, shape (2, 3), float64, from {here}\n"
+        "    └ x (2, 3)\n"
         "  input 1: b, shape (4,), float64, from {here}\n"
+        "    cast  2  3\n"
+        "    b        4\n"
+        "             ^  3 against 4\n"
         "  where: {here}\n"
         "  mend:  axes are matched from the last; cr.expand_dims inserts a missing one, of length 1",
     ),

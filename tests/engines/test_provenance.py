@@ -15,7 +15,7 @@ from chainrule.graph import Node, topological
 from ..ops.table import TABLE, Row
 
 ROWS = [row for row in TABLE if row.differentiable]
-#: Elementwise ops read both operands, though a small change of one may change nothing; a scalar has no variance.
+#: Elementwise ops read both operands, though a small change may change nothing; a scalar has no variance.
 LOOSE = {"remainder", "maximum", "minimum", "clip", "var", "std"}
 
 

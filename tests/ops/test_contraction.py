@@ -99,6 +99,10 @@ ERRORS = {
         "the last but one axis of the second has 2\n"
         "  input 0: W, shape (2, 3), float64, from {here}\n"
         "  input 1: h, shape (2, 3), float64, from {here}\n"
+        "    W  2  3\n"
+        "          ^\n"
+        "    h  2  3\n"
+        "       ^  3 against 2\n"
         "  where: {here}\n"
         "  mend:  transpose the second: x @ y.mT",
     ),

@@ -11,6 +11,7 @@ from .edges import Cause
 from .gradient_check import check_gradients
 from .nonfinite import NonFiniteReport, explain_nonfinite
 from .report import Entry, GradientReport
+from .shapes import draw_error
 from .why import GradientRow, GradientTable, gradient_report
 from .why_gradient import WhyGradient, why_gradient
 
@@ -25,6 +26,7 @@ __all__ = [
     "WhyGradient",
     "attainable",
     "check_gradients",
+    "draw_error",
     "explain_nonfinite",
     "first_nonfinite",
     "gradient_report",

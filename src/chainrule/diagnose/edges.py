@@ -143,7 +143,7 @@ def _certain(edge: Edge, values: Mapping[Node, Array]) -> Cause | None:
         f"{named(edge.consumer)} is saturated: at {_share(share)} of its rows one place has all of the "
         "probability, and its slope is about 0",
         edge.consumer,
-        "scale the logits down, or take the loss from the logits (cross_entropy): its gradient does not vanish",
+        "scale the logits down, or take the loss from the logits: cr.cross_entropy does not vanish there",
     )
 
 

@@ -215,8 +215,8 @@ def _training(parameter: Node, optimizer: Optimizer | None) -> tuple[bool | None
     ]
     if twins:
         text = (
-            f"it is not among the optimizer's parameters; another {twins[0].label} of the same shape is, made "
-            f"at {twins[0].origin}: it belongs to another instance"
+            f"it is not among the optimizer's parameters; another {twins[0].label} of the same shape is, "
+            f"made at {twins[0].origin}: it belongs to another instance"
         )
         return False, [
             Cause("another instance", text, twins[0], "give the optimizer this model's parameters()")

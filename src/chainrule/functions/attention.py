@@ -8,7 +8,7 @@ import numpy as np
 
 from ..dtypes import bool_, is_float
 from ..errors import ArgumentError, ChainruleError, DTypeError, ShapeError
-from ..graph import Node, NodeLike, apply, as_node, constant, user_place
+from ..graph import Node, NodeLike, apply, as_node, constant, shape_error, user_place
 from ..ops import Composite, astype, greater_equal, logical_and, matmul, matrix_transpose, not_equal
 from ..ops.elementwise import broadcast_shapes, promote_inputs
 from .softmax import masked_softmax, softmax
@@ -72,9 +72,13 @@ def scaled_dot_product_attention(
             f"{what}: {shapes}; (…, T, d), (…, S, d) and (…, S, e) are needed", where=user_place()
         )
     if queries.shape[-1] != keys.shape[-1]:
-        raise ShapeError(f"{what}: queries and keys differ in length: {shapes}", where=user_place())
+        raise shape_error(
+            what, f"queries and keys differ in length: {shapes}", (queries, keys), ((0, -1), (1, -1))
+        )
     if keys.shape[-2] != values.shape[-2]:
-        raise ShapeError(f"{what}: there are not as many values as keys: {shapes}", where=user_place())
+        raise shape_error(
+            what, f"there are not as many values as keys: {shapes}", (keys, values), ((0, -2), (1, -2))
+        )
     if scale is None:
         scale = 1 / math.sqrt(queries.shape[-1]) if queries.shape[-1] else 1.0
     elif not math.isfinite(scale):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from ..errors import ArgumentError, ShapeError
-from ..graph import Node, NodeLike, apply, user_place
+from ..graph import Node, NodeLike, apply, shape_error, user_place
 from ..ops import (
     Composite,
     matmul,
@@ -116,10 +116,12 @@ def _check_shapes(what: str, count: int, x: Node, weight: Node, groups: int) -> 
             where=user_place(),
         )
     if weight.shape[-2] * groups != inputs:
-        raise ShapeError(
-            f"{what}: x has {inputs} channels (its last axis, of shape {x.shape}) and the weight of shape "
+        raise shape_error(
+            what,
+            f"x has {inputs} channels (its last axis, of shape {x.shape}) and the weight of shape "
             f"{weight.shape} reads {weight.shape[-2]} in each of {groups} group(s)",
-            where=user_place(),
+            (x, weight),
+            ((0, -1), (1, -2)),
             mend=f"the weight's last but one axis must be {inputs // groups}",
         )
 

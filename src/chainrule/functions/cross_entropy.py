@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ..dtypes import bool_, is_float, promote
 from ..errors import ArgumentError, DTypeError, ShapeError
-from ..graph import Node, NodeLike, apply, as_node, user_place
+from ..graph import Node, NodeLike, apply, as_node, differing, shape_error, user_place
 from ..ops import (
     Composite,
     astype,
@@ -240,10 +240,11 @@ def _indices(targets: Node, scores: Node, ignore_index: int | None, what: str) -
             mend = "take the axis of length 1 away: cr.squeeze(targets, axis=-1)"
         elif targets.shape == scores.shape:
             mend = "one-hot rows are probabilities: targets.astype('float32')"
-        raise ShapeError(
-            f"{what}: targets of shape {targets.shape} do not name one of {scores.shape[-1]} classes for "
+        raise shape_error(
+            what,
+            f"targets of shape {targets.shape} do not name one of {scores.shape[-1]} classes for "
             f"each of the {scores.shape[:-1]} examples",
-            where=user_place(),
+            (scores, targets),
             mend=mend,
         )
     return class_indices(targets, scores.shape[-1], what, ignore=ignore_index)
@@ -251,9 +252,11 @@ def _indices(targets: Node, scores: Node, ignore_index: int | None, what: str) -
 
 def _probabilities(targets: Node, logits: Node, position: int) -> Node:
     if targets.shape != logits.shape:
-        raise ShapeError(
-            f"cross_entropy: probabilities of shape {targets.shape} for logits of shape {logits.shape}",
-            where=user_place(),
+        raise shape_error(
+            "cross_entropy",
+            f"probabilities of shape {targets.shape} for logits of shape {logits.shape}",
+            (logits, targets),
+            differing(logits, targets),
             mend="probabilities need the logits' shape; class indices need an integer type: "
             "targets.astype('int64')",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..errors import ArgumentError, ShapeError
-from ..graph import Node, NodeLike, as_node, user_place
+from ..graph import Node, NodeLike, as_node, shape_error, user_place
 from ..ops import expand_dims, matmul, maximum, not_equal, reshape, rsqrt, stop_gradient, sum, take, where
 from ..ops.axes import one_axis
 from ..ops.elementwise import promote_inputs
@@ -19,9 +19,11 @@ def with_bias(what: str, result: Node, bias: NodeLike | None) -> Node:
         return result
     node = as_node(bias)
     if node.shape != result.shape[-1:]:
-        raise ShapeError(
-            f"{what}: a bias of shape {node.shape} for {result.shape[-1]} outputs",
-            where=user_place(),
+        raise shape_error(
+            what,
+            f"a bias of shape {node.shape} for {result.shape[-1]} outputs",
+            (result, node),
+            ((0, -1), (1, -1)) if node.ndim else (),
             mend=f"one number for each output: shape {result.shape[-1:]}",
         )
     return result + node
@@ -42,10 +44,12 @@ def linear(x: NodeLike, weight: NodeLike, bias: NodeLike | None = None) -> Node:
     rows, matrix = as_float(x), as_float(weight)
     if matrix.ndim != 2 or not rows.ndim or rows.shape[-1] != matrix.shape[0]:
         turned = matrix.ndim == 2 and rows.ndim > 0 and rows.shape[-1] == matrix.shape[1]
-        raise ShapeError(
-            f"linear: inputs of shape {rows.shape} and a weight of shape {matrix.shape}; "
+        raise shape_error(
+            "linear",
+            f"inputs of shape {rows.shape} and a weight of shape {matrix.shape}; "
             "(…, in) and (in, out) are needed",
-            where=user_place(),
+            (rows, matrix),
+            ((0, -1), (1, -2)) if rows.ndim and matrix.ndim == 2 else (),
             mend="transpose the weight: weight.T"
             if turned
             else "the last axis of x is what the weight reads",

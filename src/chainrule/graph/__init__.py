@@ -10,6 +10,7 @@ from .interning import user_place
 from .leaves import Constant, Placeholder, Variable, as_node, constant, lease, placeholder, sizes_of, variable
 from .lending import Lease
 from .memory import ALIGNMENT, aligned_empty, is_aligned
+from .misfit import Misfit, differing, shape_error
 from .node import Axis, Node, NodeLike, set_backward, set_evaluator
 from .op import CONSTANT, PLACEHOLDER, VARIABLE, Leaf, Op, Shape
 from .operators import call, register
@@ -28,6 +29,7 @@ __all__ = [
     "Environment",
     "Leaf",
     "Lease",
+    "Misfit",
     "Node",
     "NodeLike",
     "Op",
@@ -46,6 +48,7 @@ __all__ = [
     "current_module",
     "depending_on",
     "derived_from",
+    "differing",
     "format_graph",
     "forward_pass",
     "is_aligned",
@@ -58,6 +61,7 @@ __all__ = [
     "register",
     "set_backward",
     "set_evaluator",
+    "shape_error",
     "sizes_of",
     "substitute",
     "topological",

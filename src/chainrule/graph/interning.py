@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from ..dtypes import DType
-from ..errors import ChainruleError
+from ..errors import ChainruleError, ShapeError
+from .misfit import Misfit
 from .node import Node
 from .op import Leaf, Op, Shape
 from .operators import is_function
@@ -128,12 +129,16 @@ def located(error: ChainruleError, op: Op, inputs: Sequence[Node]) -> ChainruleE
         return error
     called = outermost_call(is_function)
     names = [op.name] if called is None else [called] if isinstance(op, Leaf) else [called, op.name]
-    lines = [f"{': '.join(dict.fromkeys(names))}: {error.what}"]
-    lines += [
-        f"  input {index}: {node.label}, shape {node.shape}, {node.dtype}, from {node.origin}"
-        for index, node in enumerate(inputs)
-    ]
-    return type(error)("\n".join(lines), where=user_place(), mend=error.mend)
+    misfit = Misfit(": ".join(dict.fromkeys(names)), tuple(inputs), getattr(error, "clash", ()))
+    lines = [f"{misfit.name}: {error.what}"]
+    drawn = isinstance(error, ShapeError)
+    for index, node in enumerate(inputs):
+        lines.append(f"  input {index}: {node.label}, shape {node.shape}, {node.dtype}, from {node.origin}")
+        lines += [f"    {line}" for line in misfit.history(index)] if drawn else []
+    lines += [f"    {line}" for line in misfit.aligned()]
+    new = type(error)("\n".join(lines), where=user_place(), mend=error.mend)
+    new.about = misfit if inputs else None
+    return new
 
 
 def user_place() -> str:

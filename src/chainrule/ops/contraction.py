@@ -42,11 +42,13 @@ class MatMul(Op):
                 f"shapes {x.shape} and {y.shape}: the last axis of the first has length {inner}, "
                 f"the {'first' if y.ndim == 1 else 'last but one'} axis of the second has {other}",
                 mend=_transposition(x.shape, y.shape),
+                clash=((0, -1), (1, -1 if y.ndim == 1 else -2)),
             )
         try:
             batch = broadcast_shapes(x.shape[:-2], y.shape[:-2])
         except ShapeError as error:
-            raise ShapeError(f"the batch axes, {error.what}", mend=error.mend) from None
+            clash = tuple([(number, axis - 2) for number, axis in error.clash])
+            raise ShapeError(f"the batch axes, {error.what}", mend=error.mend, clash=clash) from None
         return batch + x.shape[-2:-1] + (y.shape[-1:] if y.ndim > 1 else ()), x.dtype
 
     def forward(self, xp: Any, x: Any, y: Any) -> Any:

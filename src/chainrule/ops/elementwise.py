@@ -25,18 +25,44 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
         return first
     ndim = max(map(len, shapes))
     padded = [(1,) * (ndim - len(shape)) + shape for shape in shapes]
-    result, clashes = [], []
+    result, told = [], []
+    clash: list[tuple[int, int]] = []
     for axis, sizes in enumerate(zip(*padded, strict=True)):
         lengths = {size for size in sizes if size != 1}
         if len(lengths) > 1:
-            clashes.append(f"axis {axis - ndim} has lengths {' and '.join(map(str, sizes))}")
+            told.append(f"axis {axis - ndim} has lengths {' and '.join(map(str, sizes))}")
+            clash += [(number, axis - ndim) for number, size in enumerate(sizes) if size != 1]
         result.append(lengths.pop() if lengths else 1)
-    if clashes:
+    if told:
         raise ShapeError(
-            f"shapes {' and '.join(map(str, shapes))} do not broadcast: {'; '.join(clashes)}",
-            mend="axes are matched from the last; cr.expand_dims inserts a missing one, of length 1",
+            f"shapes {' and '.join(map(str, shapes))} do not broadcast: {'; '.join(told)}",
+            mend=_broadcast_mend(shapes),
+            clash=tuple(clash),
         )
     return tuple(result)
+
+
+def _broadcast_mend(shapes: Sequence[Shape]) -> str:
+    """What makes two shapes meet, if a missing axis or a transposition does."""
+    if len(shapes) == 2:
+        fewer, more = sorted((0, 1), key=lambda number: len(shapes[number]))
+        short, long = shapes[fewer], shapes[more]
+        for axis in reversed(range(len(short) + 1)) if len(short) < len(long) else ():
+            if _meet((*short[:axis], 1, *short[axis:]), long):
+                which, end = ("first", "second")[fewer], axis == len(short)
+                place = "at the end" if end else f"as axis {axis}"
+                kept = " (a reduction with keepdims=True leaves it there)" if end else ""
+                at = -1 if end else axis
+                return f"give the {which} an axis of length 1 {place}: cr.expand_dims(…, {at}){kept}"
+        if len(short) > 1 and _meet((*short[:-2], *short[:-3:-1]), long):
+            return f"transpose the {('first', 'second')[fewer]}: .mT"
+        if len(short) == len(long) and sorted(short) == sorted(long):
+            return "the axes are in another order: cr.permute_dims"
+    return "axes are matched from the last; cr.expand_dims inserts a missing one, of length 1"
+
+
+def _meet(a: Shape, b: Shape) -> bool:
+    return all(x == y or 1 in (x, y) for x, y in zip(reversed(a), reversed(b), strict=False))
 
 
 def promote_inputs(inputs: Sequence[NodeLike], *, to_float: bool = False) -> list[Node]:

@@ -11,8 +11,21 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import DType, of_weak_scalar
-from ..errors import ArgumentError, DTypeError, ShapeError
-from ..graph import Axis, Node, NodeLike, Op, Shape, apply, as_node, call, constant, register, user_place
+from ..errors import ArgumentError, Clash, DTypeError, ShapeError
+from ..graph import (
+    Axis,
+    Node,
+    NodeLike,
+    Op,
+    Shape,
+    apply,
+    as_node,
+    call,
+    constant,
+    differing,
+    register,
+    user_place,
+)
 from .axes import many_axes, one_axis
 from .elementwise import promote_inputs
 from .slicing import slice_axis, take_slices
@@ -124,6 +137,7 @@ class Concat(Movement):
                 raise ShapeError(
                     f"shapes {', '.join(str(x.shape) for x in inputs)} differ off axis {axis}",
                     mend="all axes but the one concatenated must agree",
+                    clash=_off(axis, inputs),
                 )
         length = sum(x.shape[axis] for x in inputs)
         return (*first[:axis], length, *first[axis + 1 :]), inputs[0].dtype
@@ -139,6 +153,14 @@ class Concat(Movement):
             found.append(slice_axis(ct, axis, start, stop))
             start = stop
         return tuple(found)
+
+
+def _off(axis: int, inputs: Sequence[Node]) -> Clash:
+    """The axes that differ, but for the one along which arrays are laid end to end."""
+    ndim = inputs[0].ndim
+    if any(x.ndim != ndim for x in inputs):
+        return ()
+    return tuple([(number, at) for number, at in differing(*inputs) if at != axis - ndim])
 
 
 _RESHAPE, _PERMUTE_DIMS, _BROADCAST_TO = Reshape(), PermuteDims(), BroadcastTo()
