@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import chainrule as cr
+from chainrule.data import Batches
 from chainrule.errors import ConfigurationError, DataError, RunFolderError
-from chainrule.train import RunFolder
+from chainrule.train import RunFolder, Settings, fit
 from chainrule.train.tensors import load_tensors, save_tensors
 
 ARRAYS = {
@@ -144,3 +147,48 @@ def test_state_is_told_apart(tmp_path: Path) -> None:
     folder.save_state({"w": ARRAYS["w"]}, {"step": ARRAYS["step"], "model.w.mean": ARRAYS["w"]}, NOTES)
     model, optimizer, progress = folder.load_state()
     assert (list(model), sorted(optimizer), progress) == (["w"], ["model.w.mean", "step"], NOTES)
+
+
+def test_records_are_json_whatever_the_scores_are(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.create({"a": 1})
+    records = [{"epoch": 1, "validation_loss": math.nan, "best": True}, {"epoch": 2, "loss": math.inf}]
+    folder.write_metrics(records)
+    folder.write_manifest({"best": records[0]})
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    for line in (tmp_path / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
+        json.loads(line, parse_constant=refuse)
+    json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"), parse_constant=refuse)
+    first, second = folder.metrics()
+    assert math.isnan(first.pop("validation_loss"))
+    assert math.isnan(second.pop("loss"))
+    assert (first, second) == ({"epoch": 1, "best": True}, {"epoch": 2})
+    assert folder.manifest()["best"]["validation_loss"] is None
+
+
+def test_a_run_without_one_score_that_is_a_number_keeps_its_first_weights(tmp_path: Path) -> None:
+    net = cr.nn.Linear(1, 1, seed=0)
+    kept = []
+
+    def validate() -> dict[str, float]:
+        kept.append(net.weight.copy())
+        return {"loss": math.nan}
+
+    result = fit(
+        net,
+        lambda x: cr.mean(cr.square(net(x))),
+        Batches(np.ones((8, 1), np.float32), 4),
+        cr.optim.SGD(net.parameters(), 0.1),
+        settings=Settings(epochs=9, patience=2),
+        validate=validate,
+        folder=RunFolder(tmp_path),
+    )
+    assert (result.stopped, [record["best"] for record in result.records]) == (
+        "patience",
+        [True, False, False],
+    )
+    np.testing.assert_array_equal(net.weight.value, kept[0])
+    np.testing.assert_array_equal(RunFolder(tmp_path).load_model()[0]["weight"], kept[0])

@@ -6,18 +6,17 @@ On a terminal tables are drawn by rich; elsewhere they are plain lines of aligne
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
-import numpy as np
 
 from ..tasks import Report, Table
+from ..train.json_text import json_text
 from ..view.text import columns_of
 
 
@@ -28,22 +27,7 @@ def say(text: str) -> None:
 
 def emit_json(value: Any) -> None:
     """One JSON object on the standard output; NaN and the infinities, which JSON lacks, become null."""
-    click.echo(json.dumps(plain(value), ensure_ascii=False, allow_nan=False))
-
-
-def plain(value: Any) -> Any:
-    """``value`` in what JSON knows."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    click.echo(json_text(value))
 
 
 def report_mapping(report: Report) -> dict[str, Any]:

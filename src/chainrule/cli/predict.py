@@ -12,8 +12,9 @@ from ..data import read_lines
 from ..data.readers import decode, lines_of
 from ..errors import DataError
 from ..tasks import Table
+from ..train.json_text import plain
 from .command import Command, json_option, open_run
-from .output import emit_json, plain, print_table
+from .output import emit_json, print_table
 
 
 @click.command(

@@ -19,14 +19,17 @@ class EarlyStopping:
 
     def __init__(self, patience: int | None = None, *, higher: bool = False, least: float = 0.0) -> None:
         self.patience, self.higher, self.least = patience, higher, least
-        self.best = -math.inf if higher else math.inf
+        self.best = self._worst = -math.inf if higher else math.inf
         self.waited = 0
+        self.begun = False
+        """Whether there was a score: the first one is the best so far, whatever it is."""
 
     def observe(self, score: float) -> bool:
-        """Take note of a score; true if it is the best so far.  A NaN never is."""
-        gain = score - self.best if self.higher else self.best - score
-        if gain > self.least:
-            self.best, self.waited = score, 0
+        """Take note of a score; true if it is the best so far.  NaN is the worst there is."""
+        value = self._worst if math.isnan(score) else score
+        gain = value - self.best if self.higher else self.best - value
+        if gain > self.least or not self.begun:
+            self.best, self.waited, self.begun = value, 0, True
             return True
         self.waited += 1
         return False
@@ -38,8 +41,9 @@ class EarlyStopping:
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
-        return {"best": self.best, "waited": self.waited}
+        return {"best": self.best, "waited": self.waited, "begun": self.begun}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
         self.best, self.waited = float(state["best"]), int(state["waited"])
+        self.begun = bool(state["begun"])

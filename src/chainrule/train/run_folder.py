@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import platform
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ from numpy.typing import NDArray
 
 from ..data import read_lines, read_text, write_atomically
 from ..errors import ConfigurationError, DataError, RunFolderError
+from .json_text import json_text
 from .tensors import Arrays, load_tensors, save_tensors
 
 _PREFIXES = ("model.", "optimizer.")
@@ -126,17 +128,16 @@ class RunFolder:
     # -- records -----------------------------------------------------------------------------------
 
     def write_metrics(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """All epochs' records, one JSON object a line."""
-        write_atomically(
-            self.path / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in records)
-        )
+        """All epochs' records, one JSON object a line; a score that is no finite number is null."""
+        write_atomically(self.path / "metrics.jsonl", "".join(json_text(record) + "\n" for record in records))
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The records written so far."""
+        """The records written so far; what is null there is NaN."""
         path = self.path / "metrics.jsonl"
         if not path.is_file():
             return []
-        return [_json(path, line, number) for number, line in enumerate(read_lines(path), start=1)]
+        records = [_json(path, line, number) for number, line in enumerate(read_lines(path), start=1)]
+        return [{k: math.nan if v is None else v for k, v in record.items()} for record in records]
 
     def write_manifest(self, facts: Mapping[str, Any]) -> None:
         """What ran where, and the hashes of the files that matter."""
@@ -151,7 +152,7 @@ class RunFolder:
             "machine": platform.machine(),
         }
         manifest = {**facts, "versions": {**versions, **facts.get("versions", {})}, "sha256": hashes}
-        write_atomically(self.path / "manifest.json", json.dumps(manifest, indent=2) + "\n")
+        write_atomically(self.path / "manifest.json", json_text(manifest, indent=2) + "\n")
 
     def manifest(self) -> dict[str, Any]:
         """The manifest as written last; empty where there is none."""
