@@ -69,12 +69,13 @@ function slipsOfTerms(record, node, look) {
     const parts = terms.map((term) => get(role, term));
     return parts.every((part) => part && alike(part, downstream[0])) ? added(parts) : null;
   };
-  const many = terms.length > 1, each = many ? "s, added up: each" : ": it";
+  const many = terms.length > 1;
+  const about = (what, missing) => (many
+    ? `Those are the ${what}s, added up: each is still multiplied by its ${missing}.`
+    : `That is the ${what}: it is still multiplied by the ${missing}.`);
   const forgotten = [
-    ...slip("upstream forgotten", `That is the local derivative${each} is still multiplied by its upstream gradient.`,
-      sum("local")),
-    ...slip("local forgotten", `That is the upstream gradient${each} is still multiplied by its local derivative.`,
-      sum("upstream")),
+    ...slip("upstream forgotten", about("local derivative", "upstream gradient"), sum("local")),
+    ...slip("local forgotten", about("upstream gradient", "local derivative"), sum("upstream")),
   ];
   if (!many) return forgotten;
   const branches = choices(terms).map((chosen) => {

@@ -146,7 +146,7 @@ function product(inputs, settings, shape, dtype) {
     const { inner, x: left, y: right, step } = contraction(shapes, shape, o);
     if (isFloat(dtype)) {
       let total = 0;
-      for (let k = 0; k < inner; k += 1) total = round(total + x[left + k] * y[right + k * step]);
+      for (let k = 0; k < inner; k += 1) total = round(total + round(x[left + k] * y[right + k * step]));
       out[o] = total;
     } else {
       out[o] = wholeFold((k) => BigInt(x[left + k]) * BigInt(y[right + k * step]), inner, dtype, 0n, (a, b) => a + b);

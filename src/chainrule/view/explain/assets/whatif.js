@@ -4,6 +4,7 @@ import { isFloat, isInteger, same, stored, unravel, written, wrap, zeros } from 
 import { make } from "chainrule/elements";
 import { NotUnderstood, readNumber } from "chainrule/expressions";
 import { leaves, places, run } from "chainrule/interpreter";
+import { bracketed, short } from "chainrule/numbers";
 
 const MOST_CELLS = 48; // more fields than that are no longer a form
 
@@ -22,7 +23,9 @@ export function asElement(x, dtype) {
   if (isFloat(dtype)) return x;
   if (!Number.isInteger(x)) throw new NotUnderstood(`${dtype} holds whole numbers`);
   if (dtype === "bool" && x !== 0 && x !== 1) throw new NotUnderstood("write 0 (false) or 1 (true)");
-  if (isInteger(dtype) && wrap(dtype, BigInt(x)) !== BigInt(x)) throw new NotUnderstood(`${dtype} cannot hold ${x}`);
+  if (isInteger(dtype) && wrap(dtype, BigInt(x)) !== BigInt(x)) {
+    throw new NotUnderstood(`${dtype} cannot hold ${x}`);
+  }
   return stored(dtype, x);
 }
 
@@ -65,8 +68,8 @@ export class Model {
   changes() {
     return [...this.leaves].flatMap(([id, { slot }]) => {
       const before = this.recorded.get(slot), now = this.leaf(id);
-      return Array.from(now.data).flatMap((x, index) => (
-        Object.is(x, before.data[index]) ? [] : [{ id, index, before: before.data[index], now: x, dtype: now.dtype }]));
+      return Array.from(now.data).flatMap((x, index) => (Object.is(x, before.data[index]) ? []
+        : [{ id, index, before: before.data[index], now: x, dtype: now.dtype }]));
     });
   }
 
@@ -80,7 +83,7 @@ export class Model {
 
 /** How an element is called: "a", "w[1]", "W[0, 2]". */
 export function elementName(label, shape, index) {
-  return shape.length ? `${label}[${unravel(index, shape).join(", ")}]` : label;
+  return `${label}${bracketed(index, shape)}`;
 }
 
 const named = (node) => node.name ?? node.symbol ?? node.label;
@@ -100,7 +103,8 @@ class Panel {
   build() {
     const options = [...this.model.leaves.keys()].map((id) => (
       make("option", { value: id }, named(this.page.record.nodes[id]))));
-    this.select = make("select", { id: "whatif-leaf", onchange: () => this.choose(Number(this.select.value)) }, ...options);
+    const picked = () => this.choose(Number(this.select.value));
+    this.select = make("select", { id: "whatif-leaf", onchange: picked }, ...options);
     this.fields = make("div", { class: "whatif-fields" });
     this.problem = make("p", { class: "whatif-problem", id: "whatif-problem", role: "alert" });
     this.slider = make("input", { type: "range", id: "whatif-slider", oninput: () => this.slid() });
@@ -108,7 +112,10 @@ class Panel {
     this.sign = make("p", { class: "whatif-sign", hidden: true });
     this.result = make("div", { class: "whatif-result" });
     this.back = make("button", { type: "button", onclick: () => this.reset() }, "Back to the recorded values");
-    this.host.append(
+    this.form = make("div", {});
+    this.rest = make("p", { hidden: true }, "While a question is open, nothing can be changed here.");
+    this.host.append(this.form, this.rest);
+    this.form.append(
       make("p", {}, "Change an input or a weight: both passes are computed again, here in the page. ",
         "A field takes numbers and expressions such as 1/3; ↑ and ↓ change it by a tenth, with Shift by one."),
       make("p", {}, make("label", { for: "whatif-leaf" }, "Change "), this.select),
@@ -116,6 +123,12 @@ class Panel {
       make("div", { class: "whatif-slide" }, this.sliderName, this.slider),
       this.sign, this.result, this.back,
     );
+  }
+
+  /** Out of the way while the reader is asked something that its results would tell. */
+  pause(resting) {
+    this.form.hidden = resting;
+    this.rest.hidden = !resting;
   }
 
   choose(id) {
@@ -246,9 +259,11 @@ class Panel {
     const shown = changes.slice(0, 4).map(({ id, index, before, now, dtype }) => (
       `${this.nameOf(id, index)} = ${written(now, dtype)} (recorded: ${written(before, dtype)})`));
     const rest = changes.length > 4 ? ` and ${changes.length - 4} more` : "";
-    this.sign.textContent = changes.length ? `✎ Changed values: ${shown.join(", ")}${rest}. Not what was recorded.` : "";
+    this.sign.textContent = changes.length
+      ? `✎ Changed values: ${shown.join(", ")}${rest}. The page shows what follows from them.` : "";
     const now = this.model.output(), value = written(now.data[0], now.dtype);
-    this.result.replaceChildren(make("p", {}, `${named(output)} = ${value}`), ...this.prediction(changes), ...this.trouble());
+    this.result.replaceChildren(
+      make("p", {}, `${named(output)} = ${value}. `), ...this.prediction(changes), ...this.trouble());
   }
 
   /** What the gradient foretold for a single change, beside what came of it. */
@@ -258,7 +273,6 @@ class Panel {
     const recorded = this.model.computed(new Map()), slope = recorded.get(`gradient:${id}`)?.data[index] ?? 0;
     const was = recorded.get(`value:${record.output}`).data[0], by = now - before, is = this.model.output().data[0];
     if (![slope, was, by, is].every(Number.isFinite)) return [];
-    const short = (x) => String(Number(x.toPrecision(4))).replace("-", "−");
     return [make("p", {}, `The gradient foretold ${short(slope)} · ${short(by)} = ${short(slope * by)}; `
       + `${named(output)} changed by ${short(is - was)}.`)];
   }
@@ -283,5 +297,6 @@ export function attach(page) {
     host.append(make("p", {}, "This graph has no input and no parameter to change."));
     return null;
   }
-  return new Panel(page, host);
+  page.whatif = new Panel(page, host);
+  return page.whatif;
 }
