@@ -13,6 +13,15 @@ _DEPTH = 6
 """Levels drawn above the failing op; what is further away stands as an input."""
 
 
+class _Unknown(int):
+    """The length of an axis that nobody knows."""
+
+    def __repr__(self) -> str:
+        return "?"
+
+    __str__ = __repr__
+
+
 class _Failing(Op):
     """Stands where the op would be; it has no value, and its shape is not known."""
 
@@ -21,7 +30,7 @@ class _Failing(Op):
         super().__init__()
 
     def infer(self, *inputs: Node) -> tuple[Shape, DType]:
-        return (), float32
+        return (_Unknown(),), float32
 
 
 def draw_error(
@@ -30,7 +39,7 @@ def draw_error(
     """Draw the graph up to the op that a shape error is about, which has a ✗; write it to ``path`` if given.
 
     Shapes stand above each node; ``depth`` levels are drawn, and what lies beyond them stands as an input.
-    The axes that disagree are in the error's text.
+    The lengths that disagree stand below the op.
 
     Raises ``ArgumentError`` for an error that is about no op.
 
@@ -39,7 +48,7 @@ def draw_error(
     ...     cr.placeholder((2, 3), name="x") + cr.placeholder((4,), name="b")
     ... except cr.errors.ShapeError as error:
     ...     print(draw_error(error))
-    <drawing: graph of ✗ add: 1 ops, 0 parameters, 2 inputs and constants>
+    <drawing: graph of 3 against 4: 1 ops, 0 parameters, 2 inputs and constants>
     """
     about = error.about
     if not isinstance(about, Misfit):
@@ -48,7 +57,8 @@ def draw_error(
             where=user_place(),
             mend="give the ShapeError of an op, in the process that raised it",
         )
-    return draw(apply(_Failing(about.name), *_near(about.inputs, depth)), path, origins=True)
+    failing = apply(_Failing(about.name), *_near(about.inputs, depth))
+    return draw(failing.named(about.lengths()) if about.clash else failing, path, origins=True)
 
 
 def _near(inputs: tuple[Node, ...], depth: int) -> list[Node]:

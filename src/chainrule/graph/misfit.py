@@ -50,7 +50,7 @@ class Misfit(NamedTuple):
                 row = [("^" if c - count in marks else "").rjust(w) for c, w in enumerate(widths)]
                 lines.append("  ".join([" " * labels, *row]).rstrip())
         if lines[-1].endswith("^"):
-            lines[-1] += f"  {self._lengths()}"
+            lines[-1] += f"  {self.lengths()}"
         return lines
 
     def _marks(self, number: int, later: Sequence[int]) -> set[int]:
@@ -59,7 +59,7 @@ class Misfit(NamedTuple):
         below = {axis for n, axis in self.clash if n in later}
         return own - below
 
-    def _lengths(self) -> str:
+    def lengths(self) -> str:
         """``3 against 4``: axis by axis where the operands clash along the same ones."""
         axes = dict.fromkeys(axis for _, axis in self.clash)
         alike = all(sum(axis == other for _, other in self.clash) > 1 for axis in axes)
