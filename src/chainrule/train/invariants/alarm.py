@@ -37,6 +37,17 @@ ALARMS: dict[str, str] = {
 """Every alarm by its code; ``Settings(ignore=[…])`` takes these codes."""
 
 
+EFFECTS: dict[str, set[str]] = {
+    "chance": {"inputs", "double-softmax", "saturated", "exploding"},
+    "dead": {"inputs"},
+    "saturated": {"inputs"},
+    "vanishing": {"inputs", "saturated", "dead"},
+    "exploding": {"inputs"},
+    "unmoved": {"inputs", "dead", "saturated", "vanishing"},
+}
+"""Of these only that is told which no cause told before explains."""
+
+
 class Alarm(NamedTuple):
     """One thing that is wrong; ``str()`` tells it in the form of the library's errors.
 

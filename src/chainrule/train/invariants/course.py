@@ -124,11 +124,18 @@ class Course(NamedTuple):
 
     @property
     def stuck(self) -> bool:
-        """Whether the best epoch is no better than guessing, or than the start."""
-        best = min(self.losses)
+        """Whether the last epoch is no better than guessing, or than the start."""
+        return self._no_better(self.losses[-1])
+
+    @property
+    def never_better(self) -> bool:
+        """Whether no epoch was."""
+        return self._no_better(min(self.losses))
+
+    def _no_better(self, loss: float) -> bool:
         if self.guessing is not None:
-            return best > 0.97 * self.guessing
-        flat = best > self.start - 0.03 * abs(self.start)
+            return loss > 0.97 * self.guessing
+        flat = loss > self.start - 0.03 * abs(self.start)
         return flat if self.explained is None else flat and self.explained < 0.1
 
     @property
@@ -251,7 +258,7 @@ def rate_low(course: Course) -> Iterator[Alarm]:
 
 def no_better(course: Course) -> Iterator[Alarm]:
     """Nothing else explains it: the labels may not go with the inputs."""
-    if course.stuck:
+    if course.never_better:
         guess = course.guessing
         against = (
             "at the start" if guess is None else f"by guessing from how often each label is ({guess:.4g})"

@@ -8,12 +8,14 @@ from zlib import crc32
 
 import numpy as np
 
-from ...graph import Array, Variable
+from ...graph import Array, Node, Variable
+from ...ops import Elementwise
+from ...ops.movement import Movement
 from .probe import Probe, Reading, activation_of, place
 
 
 class Layer(NamedTuple):
-    """The units that one line of the program makes, and what share of them is out of use."""
+    """The activations behind one matrix, wherever it is used, and what share of them is out of use."""
 
     kind: str
     """relu, sigmoid or tanh."""
@@ -24,30 +26,46 @@ class Layer(NamedTuple):
 
 def dead(probe: Probe, reading: Reading) -> Iterator[Layer]:
     """Rectified layers, with the share of units that are 0 for every example."""
-    for (kind, where), values in _by_line(probe, reading).items():
+    for kind, where, values in _layers(probe, reading):
         if kind == "relu":
-            units = max(value.shape[-1] for value in values)
-            yield Layer(kind, where, units, min(_never(value) for value in values))
+            yield Layer(kind, where, values[0].shape[-1], min(_never(value) for value in values))
 
 
 def saturated(probe: Probe, reading: Reading) -> Iterator[Layer]:
     """Layers of sigmoid and tanh, with the share of values whose derivative is below 4 % of the largest."""
-    for (kind, where), values in _by_line(probe, reading).items():
-        if kind == "relu":
-            continue
-        height = 0.25 if kind == "sigmoid" else 1.0
-        flat = [v * (1 - v) if kind == "sigmoid" else 1 - v * v for v in values]
-        share = float(np.mean([np.mean(slope < 0.04 * height) for slope in flat]))
-        yield Layer(kind, where, values[0].shape[-1], share)
+    for kind, where, values in _layers(probe, reading):
+        if kind != "relu":
+            height = 0.25 if kind == "sigmoid" else 1.0
+            slopes = [v * (1 - v) if kind == "sigmoid" else 1 - v * v for v in values]
+            share = float(np.mean([np.mean(slope < 0.04 * height) for slope in slopes]))
+            yield Layer(kind, where, values[0].shape[-1], share)
 
 
-def _by_line(probe: Probe, reading: Reading) -> dict[tuple[str, str], list[Array]]:
-    """The activations of the sample by what made them: a line that runs at many times is one layer."""
-    found: dict[tuple[str, str], list[Array]] = {}
+def _layers(probe: Probe, reading: Reading) -> Iterator[tuple[str, str, list[Array]]]:
+    """The activations of the sample, by kind and matrix: what is used at many times is one layer."""
+    found: dict[tuple[str, Node], list[Node]] = {}
     for node in probe.activations:
         if node.ndim >= 2 and node.shape[0] > 1:
-            found.setdefault((activation_of(node) or "", place(node)), []).append(reading.values[node])
-    return found
+            key = activation_of(node) or "", _matrix_before(node, probe)
+            found.setdefault(key, []).append(node)
+    for (kind, matrix), nodes in found.items():
+        behind = f", after {probe.names[matrix]}" if isinstance(matrix, Variable) else ""
+        yield kind, f"{place(nodes[0])}{behind}", [reading.values[node] for node in nodes]
+
+
+def _matrix_before(node: Node, probe: Probe) -> Node:
+    """The matrix that the nearest product before ``node`` multiplies by; without one, the node itself."""
+    stack, seen = list(node.inputs), set(node.inputs)
+    while stack:
+        at = stack.pop()
+        direct = [x for x in at.inputs if isinstance(x, Variable) and x.ndim >= 2 and x in probe.names]
+        if direct and not isinstance(at.op, Elementwise):
+            return direct[0]
+        if isinstance(at.op, Elementwise | Movement):
+            fresh = [x for x in at.inputs if x not in seen and x in probe.dependent]
+            seen.update(fresh)
+            stack += fresh
+    return node
 
 
 def _never(value: Array) -> float:
@@ -59,23 +77,21 @@ def _never(value: Array) -> float:
 
 
 class Flow(NamedTuple):
-    """How the gradient of one matrix compares with that of the last one, each relative to its matrix."""
+    """How much gradient arrives at a matrix."""
 
     matrix: str
-    last: str
-    ratio: float
-    """(‖∂L/∂W‖ / ‖W‖) / (‖∂L/∂W_last‖ / ‖W_last‖)."""
+    relative: float
+    """‖∂L/∂W‖ / ‖W‖."""
 
 
 def flows(probe: Probe, reading: Reading, names: Mapping[Variable, str]) -> list[Flow]:
-    """Each matrix against the one nearest to the loss, those nearest to the inputs first."""
+    """The matrices, those nearest to the inputs first; those of zeros have no size to compare with."""
     sizes = {p: _norm(p.array) for p in matrices(probe)}
-    relative = {p: _norm(reading.gradients[p]) / size for p, size in sizes.items() if size}
-    reached = [p for p in probe.order if isinstance(p, Variable) and p in relative]
-    if len(reached) < 2 or not relative[reached[-1]]:
-        return []
-    last = reached[-1]
-    return [Flow(names[p], names[last], relative[p] / relative[last]) for p in reached[:-1]]
+    return [
+        Flow(names[p], _norm(reading.gradients[p]) / sizes[p])
+        for p in probe.order
+        if isinstance(p, Variable) and sizes.get(p)
+    ]
 
 
 def matrices(probe: Probe) -> list[Variable]:

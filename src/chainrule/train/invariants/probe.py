@@ -35,11 +35,12 @@ class Reading(NamedTuple):
 class Probe:
     """The graph of the loss over one small batch, made ready to be looked at several times.
 
-    ``trained`` are the variables that count as parameters.  The graph is that of a training step, dropout
-    included, with composites closed, so that its nodes are those that the user wrote.
+    ``trained`` are the variables that count as parameters, with their names.  The graph is that of a training
+    step, dropout included, with composites closed, so that its nodes are those that the user wrote.
     """
 
     def __init__(self, step: TrainingStep, trained: Mapping[Variable, str], batch: Batch) -> None:
+        self.names = trained
         names, self.arrays = batch_arrays(batch)
         self.leaves = [
             placeholder(array.shape, array.dtype, name=name or f"input {index}")

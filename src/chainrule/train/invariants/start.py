@@ -48,8 +48,8 @@ def left_out(run: Run) -> Iterator[Alarm]:
     if missing:
         yield Alarm(
             "left-out",
-            f"{_count(missing, 'trainable parameter')} of the model not in the optimizer: they stay as they "
-            "began",
+            f"{_count(missing, 'trainable parameter')} of the model {'is' if len(missing) == 1 else 'are'} not "
+            f"in the optimizer, and {'stays' if len(missing) == 1 else 'stay'} as at the start",
             listed(missing),
             "give the optimizer all of model.parameters(); what is to stay as it is says so: "
             "model.part.freeze()",
@@ -291,38 +291,34 @@ def dead_units(probe: Probe, reading: Reading, least: float) -> Iterator[Alarm]:
 def flow(run: Run) -> Iterator[Alarm]:
     """Gradients that vanish or explode on their way back."""
     found = flows(run.probe, run.reading, run.names)
-    for code, wrong in (
-        ("vanishing", [flow for flow in found if 0 < flow.ratio < 1e-5]),
-        ("exploding", [flow for flow in found if flow.ratio > 1e4]),
-    ):
-        if wrong:
-            most = (min if code == "vanishing" else max)(wrong, key=lambda flow: flow.ratio)
-            how = "vanishes" if code == "vanishing" else "explodes"
-            yield Alarm(
-                code,
-                f"the gradient {how} on its way back: at {most.matrix} it is {most.ratio:.1g} times that at "
-                f"{most.last}, each relative to the size of its matrix",
-                listed([flow.matrix for flow in wrong]),
-                "fewer layers or residual connections, relu in place of sigmoid, Xavier or He weights"
-                if code == "vanishing"
-                else "smaller initial weights (Xavier, orthogonal), normalisation between layers, or "
-                "clip=cr.optim.Clip(global_norm=1.0)",
-            )
+    faint = [flow for flow in found if 0 < flow.relative < 1e-5 * found[-1].relative]
+    if faint:
+        least = min(faint, key=lambda flow: flow.relative)
+        yield Alarm(
+            "vanishing",
+            f"the gradient vanishes on its way back: at {least.matrix} it is "
+            f"{least.relative / found[-1].relative:.1g} times that at {found[-1].matrix}, each relative to "
+            "the size of its matrix",
+            listed([flow.matrix for flow in faint]),
+            "fewer layers or residual connections, relu in place of sigmoid, Xavier or He weights",
+        )
+    loud = [flow for flow in found if flow.relative > 1e3]
+    if loud:
+        most = max(loud, key=lambda flow: flow.relative)
+        yield Alarm(
+            "exploding",
+            f"the gradient explodes: at {most.matrix} it is {most.relative:.1g} times as large as the matrix",
+            listed([flow.matrix for flow in loud]),
+            "smaller initial weights (Xavier, orthogonal), normalisation between layers, targets of mean 0 "
+            "and variance 1, or clip=cr.optim.Clip(global_norm=1.0)",
+        )
 
 
 START = (
     not_finite, foreign, left_out, no_gradient, maximised, broadcast, double_softmax, one_class, dropout,
-    inputs, chance, stuck_units, flow,
+    inputs, stuck_units, flow, chance,
 )  # fmt: skip
-"""The rules, causes before their effects: of :data:`EFFECTS` only those are told that nothing explains."""
-
-EFFECTS = {
-    "chance": {"inputs", "double-softmax"},
-    "dead": {"inputs"},
-    "saturated": {"inputs"},
-    "vanishing": {"inputs", "saturated", "dead"},
-    "exploding": {"inputs"},
-}
+"""The rules, causes before their effects."""
 
 
 def cross_entropy_at(compared: Comparison, reading: Reading) -> float:

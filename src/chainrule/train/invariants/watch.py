@@ -13,11 +13,11 @@ from ...graph import Array, Variable
 from ...nn import Module
 from ..epochs import Redrawn
 from ..step import Batch, TrainingStep, batch_arrays
-from .alarm import Alarm, check_codes
+from .alarm import EFFECTS, Alarm, check_codes
 from .course import COURSE, Before, Course, unmoved
 from .layers import digest
 from .probe import Probe
-from .start import EFFECTS, START, Run
+from .start import START, Run
 from .validation import Seen, leak_alarm, mode_alarm
 
 _SAMPLE = 64
@@ -97,7 +97,7 @@ class Invariants:
             self._before = {p: Before.of(p) for p in probe.flowing}
         for rule in START:
             for alarm in rule(self._run):
-                if first and not EFFECTS.get(alarm.code, set()) & {other.code for other in self.told}:
+                if first:
                     self._alarm(alarm)
 
     def _probe(self, names: Mapping[Variable, str], batch: Batch) -> Probe:
@@ -223,7 +223,8 @@ class Invariants:
 
     def _alarm(self, alarm: Alarm) -> None:
         known = {(other.code, other.where) for other in self.told}
-        if alarm.code not in self._ignored and (alarm.code, alarm.where) not in known:
+        explained = EFFECTS.get(alarm.code, set()) & {other.code for other in self.told}
+        if not explained and alarm.code not in self._ignored and (alarm.code, alarm.where) not in known:
             self.told.append(alarm)
             self._tell(alarm)
 
