@@ -90,6 +90,29 @@ def test_a_column_is_a_channel_and_need_not_be_fitted_to_have_words_to_come():
         channels.encode({"form": [["b"]]})
 
 
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("i saw ann 2 :-)", "none"),
+        ("the cat and the dog and the bird saw Ann and us and them", "few"),
+        ("we all saw Ann there", "some"),
+        ("we saw Ann Lee", "most"),
+        ("i saw Ann", "many"),
+        ("Ann Saw Bob , 2 : 1", "all"),
+        ("ANN SAW bob", "shouted"),
+        ("I", "all"),
+        ("2 :-)", "none"),
+        ("", "none"),
+    ],
+)
+def test_the_capitals_of_a_sentence_are_seen_at_each_of_its_words(words, kind):
+    data = {"form": [words.split(), ["x"]]}
+    channels = Channels.fit(data, ["sentence"], min_count=9)
+    assert channels.columns == ["form"]
+    ids = channels.encode(data).ids["sentence"]
+    assert channels["sentence"].vocabulary.decode(ids.tolist()) == [kind] * len(words.split()) + ["none"]
+
+
 def test_vectors_are_found_by_the_word_and_else_in_lower_case():
     channels = Channels.fit(FORMS, ["vector"], vectors=(["the", "US", "us", "the"], 50))
     ids = channels.encode({"form": [["The", "US", "Us", "them"]]}).ids["vector"]

@@ -12,6 +12,7 @@ A *channel* is one view of every token, with a vocabulary of its own:
 ``characters16``    the characters one by one, at most 16: the beginning and the end of a longer word
 ``ngrams3``         all pieces of three characters, the word's ends marked
 ``vector``          the word among those that vectors were given for, in its own case or in lower case
+``sentence``        how many words of the whole sentence begin with a capital: where all do, one tells nothing
 any other name      the column of the data that is called so, as it stands
 =================== ====================================================================================
 """
@@ -40,7 +41,9 @@ Ids = NDArray[np.int32]
 FORM = "form"
 """The column that holds the words themselves."""
 VECTOR = "vector"
-_NAMES = "word, shape, capitals, length, prefix1 …, suffix1 …, characters1 …, ngrams1 …"
+SENTENCE = "sentence"
+"""The channel that is the same for all words of a sentence."""
+_NAMES = "word, shape, capitals, sentence, length, prefix1 …, suffix1 …, characters1 …, ngrams1 …"
 _FORMAT, _VERSION = "chainrule channels", 1
 _LONGEST = 20
 _MOST_NGRAMS = 16
@@ -91,6 +94,27 @@ def capitals(form: str) -> str:
     if all(upper) and len(upper) > 1:
         return "all"
     return "first" if upper[0] and not any(upper[1:]) else "mixed"
+
+
+def sentence_capitals(words: Sequence[str]) -> str:
+    """How many of a sentence's words begin with a capital, those without a letter in front aside.
+
+    Texts that people type have sentences without any, headlines and shouting; what a capital says of one
+    word depends on the others.
+
+    >>> [sentence_capitals(text.split()) for text in ("i saw ann", "I saw Ann , twice , in Rome", "I SAW ANN")]
+    ['none', 'most', 'shouted']
+    >>> sentence_capitals([":-)"])
+    'none'
+    """
+    lettered = [word for word in words if word[:1].isalpha()]
+    if 2 * sum(len(word) > 1 and word.isupper() for word in lettered) > len(lettered):
+        return "shouted"
+    share = sum(word[0].isupper() for word in lettered) / max(len(lettered), 1)
+    return next(name for name, least in _SHARES if share >= least)
+
+
+_SHARES = (("all", 0.8), ("most", 0.5), ("many", 0.3), ("some", 0.15), ("few", 0.001), ("none", 0.0))
 
 
 @dataclass(frozen=True)
@@ -166,7 +190,7 @@ class Channels:
     @property
     def columns(self) -> list[str]:
         """The columns of the data that are read: that of the words, and those that are channels."""
-        return [FORM, *(name for name in self.names if not _of_form(name) and name != FORM)]
+        return [FORM, *(name for name in self.names if not _of_form(name) and name not in (FORM, SENTENCE))]
 
     @classmethod
     def fit(
@@ -214,7 +238,7 @@ class Channels:
         forms = _Distinct(_column(columns, FORM))
         found: dict[str, Ids] = {}
         for channel in self.channels:
-            values = forms if _of_form(channel.name) else _Distinct(_column(columns, channel.name))
+            values = forms if _of_form(channel.name) else _Distinct(_values(columns, channel.name))
             rows = self._rows(channel, values.values)
             found[channel.name] = rows[values.places]
         return Encoded(lengths, found)
@@ -235,7 +259,7 @@ class Channels:
 
     def _counted(self, name: str, columns: Columns) -> Counter[str]:
         """How often each symbol of a channel occurs."""
-        values = Counter(chain.from_iterable(_column(columns, FORM if _of_form(name) else name)))
+        values = Counter(chain.from_iterable(_values(columns, FORM if _of_form(name) else name)))
         view = self._view(name)
         counts: Counter[str] = Counter()
         for value, count in values.items():
@@ -315,6 +339,13 @@ def _column(columns: Columns, name: str) -> Sequence[Sequence[str]]:
     return columns[name]
 
 
+def _values(columns: Columns, name: str) -> Sequence[Sequence[str]]:
+    """What a channel sees of each token, where that is not the form."""
+    if name == SENTENCE:
+        return [[sentence_capitals(words)] * len(words) for words in _column(columns, FORM)]
+    return _column(columns, name)
+
+
 def _numbered(name: str) -> tuple[str, int]:
     """``("suffix", 3)`` of suffix3; 0 for what has no number."""
     match = _NUMBERED.fullmatch(name)
@@ -328,7 +359,7 @@ def _of_form(name: str) -> bool:
 
 def _is_open(name: str) -> bool:
     """Whether texts to come will have symbols that were never seen; of the others all are kept."""
-    return name not in _VIEWS and _numbered(name)[0] != "characters"
+    return name not in _VIEWS and name != SENTENCE and _numbered(name)[0] != "characters"
 
 
 def _size(name: str) -> int:
