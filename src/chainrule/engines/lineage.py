@@ -230,7 +230,7 @@ def spelled(value: float) -> str:
 def rows_of(masks: Mapping[Node, Mask]) -> dict[Placeholder, tuple[int, ...]]:
     """Which rows of each input were read, where they were not all of them."""
     found = {}
-    for leaf, mask in masks.items():
+    for leaf, mask in sorted(masks.items(), key=lambda pair: pair[0].serial):
         if isinstance(leaf, Placeholder) and mask.ndim:
             rows = np.flatnonzero(mask.reshape(mask.shape[0], -1).any(axis=1))
             if len(rows) < mask.shape[0] or mask.shape[0] == 1:

@@ -143,6 +143,11 @@ _LARGE = 1e3
 #: The first that holds; ``{op}`` is the op at fault, ``{leaf}`` the leaf, ``{extreme}`` what it holds.
 _REMEDIES: list[tuple[Callable[[Case], bool], str]] = [
     (
+        lambda case: case.hidden and case.op in _QUOTIENTS,
+        "choose the denominator before dividing too, so that the slope is finite at every place: "
+        "where(ok, x / where(ok, y, 1), other)",
+    ),
+    (
         lambda case: case.hidden and case.op != "exp",
         "choose the argument before the function too, so that its slope is finite at every place: "
         "where(ok, {op}(where(ok, x, 1)), other)",
