@@ -153,7 +153,14 @@ class _Graph:
             inner_group = inside[0]
             inner_group.label = ".".join(filter(None, [key, inner_group.label]))
             return inner_group
-        return _Group(members, key, "module", inside=inside)
+        return _Group(members, self._name(members[0], depth), "module", inside=inside)
+
+    def _name(self, number: int, depth: int) -> str:
+        """``layers.0``, since a number alone says little."""
+        path, first = self.paths[number], depth
+        while first and str(path[first]).isdigit() and isinstance(path[first - 1], str):
+            first -= 1
+        return ".".join(map(str, path[first : depth + 1]))
 
     def _clusters(self, members: list[int], label: Sequence[Hashable]) -> list[tuple[Any, list[int]]]:
         """Nodes of one label together, as far as no cycle arises between the clusters."""
