@@ -241,7 +241,9 @@ def _of_example(run: str, text: str, gold: str | None) -> _Shown:
     if not isinstance(system, Differentiates):
         raise click.UsageError(f"a run of {name} shows no single example")
     example = system.loss_of(text, gold)
-    parameters = {node.label: node for node in topological([example.loss]) if isinstance(node, Variable)}
+    parameters: dict[str, Node] = {
+        node.label: node for node in topological([example.loss]) if isinstance(node, Variable)
+    }
     return _Shown(
         example.loss,
         example.feed,

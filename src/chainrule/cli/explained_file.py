@@ -137,8 +137,9 @@ def _is_numbers(value: Any) -> bool:
 
 def _as_default(value: Any, parameter: inspect.Parameter) -> Any:
     """A setting in the type of its default."""
-    kind = parameter.annotation if parameter.default is parameter.empty else type(parameter.default)
-    kind = {"int": int, "bool": bool, "str": str}.get(kind, kind)
+    named: dict[Any, type] = {"int": int, "bool": bool, "str": str}
+    wanted = parameter.annotation if parameter.default is parameter.empty else type(parameter.default)
+    kind: Any = named.get(wanted, wanted)
     if kind in (int, bool) and isinstance(value, int | float) and value == int(value):
         return kind(value)
     raise _usage(

@@ -67,7 +67,7 @@ def explain(
     """
     trace = step_through(output, feed, inside=unfold)
     recorder = Recorder(trace, convention=convention, checks=Checks(trace) if check else None)
-    record = recorder.as_record(title or output.label, about, bind(feed))
+    record = recorder.as_record(title or output.label, about, bind(feed), exercised=exercise)
     explanation = Explanation(record, output, recorder.steps)
     if path is not None:
         explanation.save(path)

@@ -22,6 +22,8 @@ _RTOL, _ATOL = 1e-6, 1e-8  # as the gradient check has them in float64
 _QUOTAS = (4096, 1024, 256, 64, 16, 4, 1)
 _MOST_OPS, _MOST_ELEMENTS = 80_000, 150_000_000
 """What the check may cost: ops run again, and elements that they compute."""
+_LONGEST_WALK = 1_000_000
+"""Nodes that the walks to what lies downstream may visit."""
 _EVALUATIONS = 4  # of the downstream ops, for one entry
 
 Values = Mapping[Node, Array]
@@ -52,8 +54,8 @@ class Checks:
         self._base: dict[Node, Array] = {}
         with np.errstate(all="ignore"):
             self._collect(trace, frozenset())
-            targets = list(self._targets(trace, None, frozenset()))
-            quota, targets = _affordable(targets)
+            wanted = sorted(self._wanted(trace, None, frozenset()), key=_late)
+            quota, targets = _affordable(_measured(wanted))
             for target in targets:
                 self._found[id(target.trace), target.step.node] = self._check(target, quota)
 
@@ -115,23 +117,25 @@ class Checks:
 
     # -- what is checked ---------------------------------------------------------------------------
 
-    def _targets(self, trace: Trace, owner: Step | None, given: frozenset[Node]) -> Iterator[_Target]:
+    def _wanted(self, trace: Trace, owner: Step | None, given: frozenset[Node]) -> Iterator[_Wanted]:
+        """Every node that has a gradient, the parts of composites included."""
         seed = None if owner is None else owner.cotangent
         if owner is not None and seed is None:
             return
-        order = [step.node for step in trace if step.node not in given]
         readers: dict[Node, list[Node]] = {}
-        for node in order:
-            for child in node.inputs:
-                readers.setdefault(child, []).append(node)
-        place = {node: number for number, node in enumerate(order)}
+        place: dict[Node, int] = {}
+        for step in trace:
+            if step.node not in given:
+                place[step.node] = len(place)
+                for child in step.node.inputs:
+                    readers.setdefault(child, []).append(step.node)
         for step in trace:
             if step.node in given:
                 continue
             if step.cotangent is not None and step.node.size:
-                yield _Target(trace, step, _downstream(step.node, readers, place), seed)
+                yield _Wanted(trace, step, seed, readers, place)
             if step.inside is not None:
-                yield from self._targets(step.inside, step, frozenset(step.node.inputs))
+                yield from self._wanted(step.inside, step, frozenset(step.node.inputs))
 
     def _check(self, target: _Target, quota: int) -> Check:
         step, node = target.step, target.step.node
@@ -199,18 +203,48 @@ class _Scope:
         return values[self._output] if self._output in values else self._checks.base(self._output)
 
 
-class _Target(NamedTuple):
+class _Wanted(NamedTuple):
+    """A node to be checked."""
+
     trace: Trace
     step: Step
-    downstream: list[Node]
     seed: Node | None
     """Inside a composite: the node of the gradient that its value has."""
+    readers: Mapping[Node, Sequence[Node]]
+    place: Mapping[Node, int]
+
+
+class _Target(NamedTuple):
+    """A node to be checked, and what must be run again for it."""
+
+    trace: Trace
+    step: Step
+    seed: Node | None
+    downstream: list[Node]
+    elements: int
 
     def cost(self, quota: int) -> tuple[int, int]:
-        """Ops to run again and elements to compute."""
+        """Ops to run again and elements to compute, for so many entries."""
         runs = _EVALUATIONS * min(quota, self.step.node.size)
-        elements = sum(node.size for node in self.downstream) + self.step.node.size
-        return runs * (len(self.downstream) + 1), runs * elements
+        return runs * (len(self.downstream) + 1), runs * self.elements
+
+
+def _late(wanted: _Wanted) -> bool:
+    """The leaves come first, where not all can be checked."""
+    return not isinstance(wanted.step.node.op, Leaf)
+
+
+def _measured(wanted: Sequence[_Wanted]) -> list[_Target]:
+    """The nodes with what lies downstream of them, as many as a walk of some length finds."""
+    targets, walked = [], 0
+    for trace, step, seed, readers, place in wanted:
+        downstream = _downstream(step.node, readers, place)
+        walked += len(downstream)
+        if walked > _LONGEST_WALK:
+            break
+        elements = step.node.size + sum(node.size for node in downstream)
+        targets.append(_Target(trace, step, seed, downstream, elements))
+    return targets
 
 
 def _downstream(node: Node, readers: Mapping[Node, Sequence[Node]], place: Mapping[Node, int]) -> list[Node]:
@@ -233,7 +267,7 @@ def _affordable(targets: list[_Target]) -> tuple[int, list[_Target]]:
             return quota, targets
     ops = elements = 0
     kept = []
-    for target in sorted(targets, key=lambda target: not isinstance(target.step.node.op, Leaf)):
+    for target in targets:
         more_ops, more_elements = target.cost(1)
         if ops + more_ops <= _MOST_OPS and elements + more_elements <= _MOST_ELEMENTS:
             ops, elements = ops + more_ops, elements + more_elements

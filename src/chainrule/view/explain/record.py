@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ...engines.trace import Contribution, Step, Trace
-from ...graph import Constant, Environment, Node, Placeholder, Variable
+from ...graph import Array, Constant, Environment, Node, Placeholder, Variable
 from ...ops import Composite
+from ...ops.indexing import Take
 from ..formulas import Convention
 from .arrangement import layouts
+from .exercise import exercise
 from .folding import fold
 from .names import number_text, symbols
 from .numeric import Check, Checks
@@ -18,6 +24,7 @@ from .rules import Rules
 from .tensors import Tensors
 
 VERSION = 1
+_PACKAGE = str(Path(__file__).parents[2]) + os.sep
 
 
 class Scope(NamedTuple):
@@ -50,8 +57,10 @@ class Recorder:
         self._home: list[Scope] = []
         self._terms: list[list[tuple[Contribution, Scope, int | None]]] = []
         self._scopes: list[Scope] = []
+        self._read_rows: dict[int, Array] = {}
         self._number(Scope(trace, {}, frozenset(), None))
         self._gather()
+        self._note_rows()
         self.symbols = symbols([step.node for step in self.steps])
         self._rules = {id(scope.trace): self._rules_of(scope) for scope in self._scopes}
         reasons = {id(scope.trace): Reasons(scope.trace, scope.given) for scope in self._scopes}
@@ -98,6 +107,15 @@ class Recorder:
         self._terms = terms
         self.contributions = [[c for c, _, _ in of_node] for of_node in terms]
 
+    def _note_rows(self) -> None:
+        """Of each table the rows that are looked up, for they are what there is to see of it."""
+        for scope in self._scopes:
+            for step in scope.trace:
+                if isinstance(step.node.op, Take) and step.node not in scope.given:
+                    table, ids = step.node.inputs
+                    if table.ndim == 2 and step.node.attributes["axis"] == 0:
+                        self._read_rows[scope.ids[table]] = np.unique(scope.trace[ids].value)
+
     def _rules_of(self, scope: Scope) -> Rules:
         names = {node: self.symbols[number] for node, number in scope.ids.items()}
         values = {step.node: step.value for step in scope.trace}
@@ -107,7 +125,7 @@ class Recorder:
 
     def _node(self, number: int, reasons: Reasons, checks: Checks | None) -> dict[str, Any]:
         step, scope = self.steps[number], self._home[number]
-        node = step.node
+        node, rows = step.node, self._read_rows.get(number)
         return {
             "id": number,
             "name": node.name,
@@ -121,17 +139,17 @@ class Recorder:
             "attributes": attributes(node),
             "settings": settings(node),
             "module": node.origin.module,
-            "line": "" if node.origin.code is None else node.origin.place,
-            "value": self.tensors.add(step.value),
-            "gradient": None if step.gradient is None else self.tensors.add(step.gradient),
+            "line": _line(node),
+            "value": self.tensors.add(step.value, rows),
+            "gradient": None if step.gradient is None else self.tensors.add(step.gradient, rows),
             "no_gradient": reasons.of(step),
             "rule": self._rules[id(scope.trace)].value(node),
-            "terms": [self._term(*term) for term in self._terms[number]],
+            "terms": [self._term(*term, rows) for term in self._terms[number]],
             "check": None if checks is None else self._check(checks.of(scope.trace, node), node),
             "fold": 0,
         }
 
-    def _term(self, c: Contribution, scope: Scope, within: int | None) -> dict[str, Any]:
+    def _term(self, c: Contribution, scope: Scope, within: int | None, rows: Array | None) -> dict[str, Any]:
         rules = self._rules[id(scope.trace)]
         return {
             "consumer": scope.ids[c.consumer],
@@ -139,7 +157,7 @@ class Recorder:
             "within": within,
             "upstream": self.tensors.add(c.upstream),
             "local": None if c.local is None else self.tensors.add(c.local),
-            "downstream": self.tensors.add(c.downstream),
+            "downstream": self.tensors.add(c.downstream, rows),
             "rule": rules.term(c),
             "proof": rules.proof(c),
         }
@@ -169,11 +187,13 @@ class Recorder:
         ]
         return program(places, environment)
 
-    def as_record(self, title: str, about: str, environment: Environment) -> dict[str, Any]:
-        """The whole record, ready for JSON."""
+    def as_record(
+        self, title: str, about: str, environment: Environment, *, exercised: bool = False
+    ) -> dict[str, Any]:
+        """The whole record, ready for JSON; ``exercised`` has the page begin with questions."""
         order = list(range(len(self.nodes)))
         folds = fold(self.nodes, self.parts)
-        return {
+        record = {
             "version": VERSION,
             "title": title,
             "about": about,
@@ -188,8 +208,9 @@ class Recorder:
                 "backward": [k for k in reversed(order) if self.nodes[k]["gradient"] is not None],
             },
             "program": self.program(environment),
-            "exercise": None,
         }
+        record["exercise"] = exercise(record, start=exercised)
+        return record
 
 
 def kind(node: Node) -> str:
@@ -210,6 +231,18 @@ def label(node: Node) -> str:
     if not node.inputs and node.name:
         return node.name
     return node.op.name
+
+
+def _line(node: Node) -> str:
+    """The line that wrote the node; of the library's own models and tasks within the package."""
+    if node.origin.code is None:
+        return ""
+    name = node.origin.filename
+    return (
+        f"chainrule/{name[len(_PACKAGE) :]}:{node.origin.line}"
+        if name.startswith(_PACKAGE)
+        else node.origin.place
+    )
 
 
 def attributes(node: Node) -> dict[str, str]:

@@ -11,10 +11,10 @@ import numpy as np
 
 from ...graph import Array
 
-_LIMITS = (16384, 4096, 1024, 256)
+_LIMITS = (16384, 4096, 1024, 256, 64)
 """Entries up to which an array is kept whole: the first that lets all of them fit."""
-_BYTES = 1_200_000
-_KEPT = {16384: 32, 4096: 16, 1024: 8, 256: 4}
+_BYTES = 900_000
+_KEPT = {16384: 32, 4096: 16, 1024: 8, 256: 4, 64: 2}
 """Rows and columns kept at each end of one that is cut."""
 
 
@@ -23,20 +23,21 @@ class Tensors:
 
     def __init__(self) -> None:
         self._arrays: list[Array] = []
+        self._rows: dict[int, Array] = {}
         self._numbers: dict[tuple[Any, ...], int] = {}
-        self._by_identity: dict[int, int] = {}
 
-    def add(self, array: Array) -> int:
-        """The number under which the record keeps the array."""
-        known = self._by_identity.get(id(array))
-        if known is not None and self._arrays[known] is array:
-            return known
-        content = np.ascontiguousarray(array)
-        key = (array.dtype.name, array.shape, content.tobytes() if content.nbytes <= 4096 else id(array))
-        number = self._numbers.setdefault(key, len(self._arrays))
+    def add(self, array: Array, rows: Array | None = None) -> int:
+        """The number under which the record keeps the array.
+
+        ``rows`` are those that matter: of a table that is cut they are kept rather than its first and last.
+        """
+        # What is held here keeps its id.
+        content = array.tobytes() if array.nbytes <= _COMPARED else id(array)
+        number = self._numbers.setdefault((array.dtype.name, array.shape, content), len(self._arrays))
         if number == len(self._arrays):
             self._arrays.append(array)
-            self._by_identity[id(array)] = number
+        if rows is not None and array.ndim > 1:
+            self._rows[number] = rows
         return number
 
     def __getitem__(self, number: int) -> Array:
@@ -45,19 +46,32 @@ class Tensors:
     def encoded(self, most_bytes: int = _BYTES) -> list[dict[str, Any]]:
         """The arrays as the page reads them, cut as little as lets their data fit ``most_bytes``."""
         for limit in _LIMITS:
-            if sum(_kept_bytes(array, limit) for array in self._arrays) <= most_bytes:
+            blocks = [self._block(number, limit) for number in range(len(self._arrays))]
+            if sum(map(_kept_bytes, self._arrays, blocks)) <= most_bytes:
                 break
-        return [_encode(array, limit) for array in self._arrays]
+        return list(map(_encode, self._arrays, blocks))
+
+    def _block(self, number: int, limit: int) -> Block:
+        height, width = _plane(self._arrays[number].shape)
+        if height * width <= limit:
+            return None, None
+        ends = _KEPT[limit]
+        rows, wanted = _ends(height, ends), self._rows.get(number)
+        if rows is not None and wanted is not None:
+            rows = sorted({0, height - 1, *wanted[: 2 * ends - 2].tolist()})
+        return rows, _ends(width, ends if height > 1 else limit // 2)
 
 
-def _kept_bytes(array: Array, limit: int) -> int:
-    rows, columns = _block(array.shape, limit)
+Block = tuple[list[int] | None, list[int] | None]
+_COMPARED = 1 << 16
+"""Bytes up to which arrays are compared by content."""
+
+
+def _kept_bytes(array: Array, block: Block) -> int:
     height, width = _plane(array.shape)
-    return (
-        (height if rows is None else len(rows))
-        * (width if columns is None else len(columns))
-        * (array.dtype.itemsize)
-    )
+    rows, columns = block
+    kept = (height if rows is None else len(rows)) * (width if columns is None else len(columns))
+    return kept * array.dtype.itemsize
 
 
 def _plane(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -67,22 +81,14 @@ def _plane(shape: tuple[int, ...]) -> tuple[int, int]:
     return math.prod(shape[:-1]), shape[-1]
 
 
-def _block(shape: tuple[int, ...], limit: int) -> tuple[list[int] | None, list[int] | None]:
-    height, width = _plane(shape)
-    if height * width <= limit:
-        return None, None
-    ends = _KEPT[limit]
-    return _ends(height, ends), _ends(width, ends if height > 1 else limit // 2)
-
-
 def _ends(count: int, ends: int) -> list[int] | None:
     if count <= 2 * ends:
         return None
     return [*range(ends), *range(count - ends, count)]
 
 
-def _encode(array: Array, limit: int) -> dict[str, Any]:
-    rows, columns = _block(array.shape, limit)
+def _encode(array: Array, block: Block) -> dict[str, Any]:
+    rows, columns = block
     data = array.reshape(_plane(array.shape))
     if rows is not None:
         data = data[rows]
