@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from chainrule.cli.main import main
+from chainrule.tasks.labelled_text import Split
+from chainrule.tasks.text_classification import TextClassifier
 
 from .conftest import Run
 
@@ -59,6 +61,55 @@ def test_evaluate_on_other_texts(run: Run, trained: Path, tmp_path: Path) -> Non
     (tmp_path / "more.tsv").write_text("label\ttext\nup\trise\ndown\tfall\nup\tfall\n", encoding="utf-8")
     found = json.loads(run("evaluate", str(trained), "--data", str(tmp_path / "more.tsv"), "--json").out)
     assert found["scores"]["test_accuracy"] == pytest.approx(2 / 3)
+
+
+def test_ctrl_c_between_folds_says_what_is_kept(
+    run: Run, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fold = TextClassifier.fit_linear
+    done = []
+
+    def second(system: TextClassifier, split: Split) -> None:
+        done.append(fold(system, split))
+        if len(done) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(TextClassifier, "fit_linear", second)
+    settings = [word for setting in (*SETTINGS, "data.folds=3") for word in ("--set", setting)]
+    data = str(trained.parent / "moves.tsv")
+    ran = run("train", "textcnn", "-q", "--data", data, "--out", "run", *settings)
+    assert (ran.code, ran.out) == (130, "")
+    kept, command = ran.err.strip().splitlines()
+    assert kept.startswith("interrupted; kept are classes.json, config.toml, folds.json, ")
+    assert command.strip() == "chainrule train textcnn --out run --resume"
+    assert len(json.loads((tmp_path / "run" / "folds.json").read_text())) == 1
+    ran = run(*command.split()[1:])
+    assert ran.code == 0
+    assert [line[:9] for line in ran.err.splitlines() if line.startswith("fold ")] == [
+        "fold 2 of",
+        "fold 3 of",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("task", "content", "mend"),
+    [
+        ("textcnn", b"label\ttext\nup\tcaf\xe9\n", "for example --set data.encoding=latin-1\n"),
+        ("pos", b"caf\xe9 NOUN\n", "for example --set data.encoding=latin-1\n"),
+        ("ner", b"caf\xe9 B-X\n", "for example --set data.encoding=latin-1\n"),
+        ("lm", b"caf\xe9\n", "for example --set data.encoding=latin-1\n"),
+        ("word2vec", b"caf\xe9\n", "for example --set data.encoding=latin-1\n"),
+        ("lm", "\ufeffcafé\n".encode("utf-16-le"), "mend:  --set data.encoding=utf-16\n"),
+    ],
+)
+def test_the_mend_for_another_encoding_is_a_setting(
+    run: Run, tmp_path: Path, task: str, content: bytes, mend: str
+) -> None:
+    (tmp_path / "data.tsv").write_bytes(content)
+    ran = run("train", task, "--data", "data.tsv")
+    assert ran.code == 3
+    assert mend in ran.err
+    assert "encoding='" not in ran.err
 
 
 def test_what_cannot_be_explained(run: Run, finished: Path) -> None:

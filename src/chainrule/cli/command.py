@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,19 @@ class Command(click.Command):
         self.params.append(_traceback_option())
 
 
+class NoReader(Exception):
+    """What is printed has no reader any more: ``head`` has enough, a pager was left."""
+
+
+@contextlib.contextmanager
+def _printing() -> Iterator[None]:
+    """Not as BrokenPipeError, which click would turn into the exit code 1."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise NoReader from None
+
+
 class Group(click.Group):
     """Commands in the order in which they were added; a misspelt one is answered with the nearest."""
 
@@ -60,6 +75,14 @@ class Group(click.Group):
         options["context_settings"] = {**_SETTINGS, **options.get("context_settings", {})}
         super().__init__(*arguments, **options)
         self.params.append(_traceback_option())
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with _printing():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _printing():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)

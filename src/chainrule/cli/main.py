@@ -1,10 +1,12 @@
 """The command line's front door: the commands, the errors, the exit codes.
 
-Exit codes: 0 well; 1 the run failed; 2 wrong usage; 3 data missing or malformed; 130 interrupted.
+Exit codes: 0 well; 1 the run failed; 2 wrong usage; 3 data missing or malformed; 130 interrupted; 141 the
+reader of the output went away.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -17,7 +19,7 @@ from ..errors import ChainruleError
 from ..version import __version__
 from .bench import bench
 from .check import check
-from .command import Group, Session
+from .command import Group, NoReader, Session
 from .doctor import doctor
 from .evaluate import evaluate
 from .explain import explain
@@ -56,8 +58,23 @@ for _command in (train, evaluate, predict, generate, explain, export, check, plo
     cli.add_command(_command)
 
 
+_NO_READER = 141
+"""What a shell says of a program that SIGPIPE has ended, such as one whose output ``head`` has enough of."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code."""
+    try:
+        code = _main(arguments)
+        sys.stdout.flush()
+        return code
+    except (BrokenPipeError, NoReader):
+        with contextlib.suppress(OSError):  # what is still to be written at the end goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _NO_READER
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without × or ─ shows ? in their place
@@ -69,6 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             None if arguments is None else list(arguments), "chainrule", standalone_mode=False, obj=session
         )
         return code if isinstance(code, int) else 0
+    except NoReader:
+        raise
     except click.Abort:
         return _failed(session, "interrupted", 130)
     except click.UsageError as error:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ..compile import ENGINES
-from ..errors import ConfigurationError, DataError, RunFolderError
+from ..errors import ChainruleError, ConfigurationError, DataError, RunFolderError
 from ..tasks import TASKS, Map, Report, Task
 from ..train import Reporter, RunFolder, Silent, default_reporter
 from ..train.configuration import Options, recorded, resolve, to_mapping
@@ -146,13 +146,40 @@ def _run(
         return task.train(
             config, data, folder, resume=resume, reporter=reporter, say=(lambda _: None) if quiet else say
         )
+    except ChainruleError as error:
+        error.args = (_as_settings(str(error), task),)
+        raise
     except KeyboardInterrupt:
-        if folder.has_state:
-            command = f"chainrule train {task.name} --out {folder.path} --resume"
-            say(f"\ninterrupted; the state is saved. Go on with\n  {command}")
-        else:
-            say("\ninterrupted before anything was saved")
+        say(f"\ninterrupted{_kept(folder, task)}")
         raise click.exceptions.Exit(130) from None
+
+
+_KEYWORDS = (
+    (re.compile(r"(?m)(mend:  |for example )encoding='([^']+)'"), "data.encoding"),
+    (re.compile(r"(\(|or )optimizer clip=cr\.optim\.Clip\(global_norm=([\d.e+-]+)\)"), "optimizer.clip_norm"),
+)
+"""Arguments of Python functions that mends name, and the settings that stand for them here."""
+
+
+def _as_settings(text: str, task: Task) -> str:
+    """An error's text, its mend written as this command takes it."""
+    known = to_mapping(task.Config())
+    for keyword, key in _KEYWORDS:
+        section, _, name = key.partition(".")
+        if name in known.get(section, {}):
+            text = keyword.sub(rf"\1--set {key}=\2", text)
+    return text
+
+
+def _kept(folder: RunFolder, task: Task) -> str:
+    """What of a run that was interrupted is there, and how to go on with it."""
+    if not folder.config_path.exists():
+        return " before anything was saved"
+    if folder.has_state:
+        kept = "the state is saved"
+    else:  # before the first step, or between the folds of a cross-validation
+        kept = f"kept are {', '.join(sorted(file.name for file in folder.path.iterdir()))}"
+    return f"; {kept}. Go on with\n  chainrule train {task.name} --out {folder.path} --resume"
 
 
 def _run_to_resume(task: Task, out: str | None, config_file: str | None, seed: int | None) -> RunFolder:

@@ -225,7 +225,7 @@ class _Reading:
             raise DataError(
                 f"the word {word[:40]!r} is not {self.codec} ({error.reason})",
                 path=self.path,
-                mend="name the encoding the file is in, for example encoding='latin-1'",
+                mend="convert the file to UTF-8, or read it with encoding='latin-1' or the like",
                 **place,
             ) from None
         if text in self.index:
