@@ -175,9 +175,10 @@ def _scaled(edge: Edge, values: Mapping[Node, Array]) -> Cause | None:
             edge.consumer,
             "let the factor be other than 0",
         )
+    of_size = "" if isinstance(other, Constant) and other.size == 1 else f", of size {size:.3g}"
     return Cause(
         "scaled",
-        f"{named(edge.consumer)} {verb} {_called(other)}, of size {size:.3g}: a factor of {edge.gain:.3g}",
+        f"{named(edge.consumer)} {verb} {_called(other)}{of_size}: a factor of {edge.gain:.3g}",
         edge.consumer,
         "take the factor out, or make up for it in the learning rate",
     )
@@ -281,5 +282,5 @@ def _share(share: float) -> str:
 
 def _called(node: Node) -> str:
     if isinstance(node, Constant):
-        return node.short
+        return f"{node.array.item():.6g}" if node.size == 1 else node.short
     return node.label if is_float(node.dtype) else f"{node.label} ({node.dtype})"

@@ -53,10 +53,16 @@ class Flow:
         self.values: Environment = all_values(
             [loss, *self._table.values(), *(part for *_, part in pairs)], bind(feed)
         )
+        edges: dict[tuple[Node, Node], Edge] = {}
+        for consumer, index, part in pairs:  # x * x reads one node twice: that is one edge
+            key, below = (consumer, consumer.inputs[index]), self.values[part]
+            if key in edges:
+                edges[key] = edges[key]._replace(downstream=edges[key].downstream + below)
+            else:
+                edges[key] = Edge(consumer, index, self.values[self._table[consumer]], below)
         self._to: dict[Node, list[Edge]] = {}
-        for consumer, index, part in pairs:
-            edge = Edge(consumer, index, self.values[self._table[consumer]], self.values[part])
-            self._to.setdefault(consumer.inputs[index], []).append(edge)
+        for (_, child), edge in edges.items():
+            self._to.setdefault(child, []).append(edge)
 
     def gradient(self, node: Node) -> Array | None:
         """∂loss/∂node; None where nothing flows."""

@@ -18,7 +18,7 @@ from ..view.text import format_table
 from .edges import Cause, cancelled_sum, cause_of, named
 from .flow import Edge, Flow, float_leaves, norm
 
-_VANISHING, _EXPLODING = 1e-7, 1e3
+_VANISHING, _EXPLODING = 1e-6, 1e3
 _SMALL_BESIDE = 1e-3
 _ROWS = 14
 """Edges shown of a path; the middle of a longer one is left out."""
@@ -100,7 +100,7 @@ def why_gradient(
     """Say why ∂loss/∂parameter is None, zero, tiny or huge, with the op or the factors that did it.
 
     The gradient is followed from the loss to the parameter along the largest term at each node, and each
-    edge's gain, ‖downstream‖ / ‖upstream‖, is measured on ``feed``.  Tiny is below 1e-7 of the parameter's
+    edge's gain, ‖downstream‖ / ‖upstream‖, is measured on ``feed``.  Tiny is below 1e-6 of the parameter's
     own norm, or, entry for entry, below 1/1000 of the largest among the loss's variables; huge is above 1000
     times its norm.  With an ``optimizer`` it is also told whether that trains the parameter.
 
