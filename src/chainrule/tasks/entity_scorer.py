@@ -48,7 +48,17 @@ from ..ops import astype
 from ..train import Epochs, SpanScores
 from ..train.configuration import Count, NonNegative, OptimizerOptions, Positive, Rate, TrainingOptions
 from .tagged_data import TaggedDataOptions
-from .tagging import FeatureOptions, Ids, Scorer, Scores, TaggerOptions, TaggingConfig, fit_channels, network
+from .tagging import (
+    FeatureOptions,
+    Given,
+    Ids,
+    Scorer,
+    Scores,
+    TaggerOptions,
+    TaggingConfig,
+    fit_channels,
+    network,
+)
 
 Tags = list[list[str]]
 
@@ -251,11 +261,9 @@ def _loss(model: Any, options: EntityTaggerOptions, batch: Sequence[Node], mode:
     return found
 
 
-def begin(
-    config: EntityConfig, train: Sentences, tag: str, vectors: WordVectors | None = None
-) -> EntityScorer:
+def begin(config: EntityConfig, train: Sentences, tag: str, given: Given) -> EntityScorer:
     """A scorer that knows the words and tags of the training sentences, and nothing about them yet."""
-    channels = fit_channels(config, train, tag, vectors)
+    channels = fit_channels(config, train, tag, given)
     counted = Vocabulary.build(chain.from_iterable(train[tag]), padding=None, unknown=None)
     found = [name for name in counted.tokens if name != OUTSIDE]
     if not found:
@@ -264,9 +272,10 @@ def begin(
             path=train.path,
             mend="name the column with the spans: --set data.tag=NAME",
         )
-    return EntityScorer.untrained(
-        config, channels, Vocabulary([OUTSIDE, *found], padding=None, unknown=None), vectors
-    )
+    learned = Vocabulary([OUTSIDE, *found], padding=None, unknown=None)
+    scorer = EntityScorer.untrained(config, channels, learned, given.vectors)
+    scorer.further = given.further
+    return scorer
 
 
 def scheme_of(sentences: Sentences, column: str) -> TagScheme:

@@ -229,8 +229,8 @@ class EntityRecognition:
         if resume and folder.has_state:
             folder.create({"task": self.name, **to_mapping(config)}, replace=True)
             return EntityTagger(config, _loaded(config, folder), _load_baselines(folder))
-        vectors = tagging.given_vectors(config.data, say)
-        scorer = begin(config, _inner(tagged, config).train, tagged.tag, vectors)
+        given = tagging.Given.of(config.data, say)
+        scorer = begin(config, _inner(tagged, config).train, tagged.tag, given)
         words, tags = tagged.train[FORM], tagged.train[tagged.tag]
         scheme = config.data.scheme
         assert scheme != "auto"

@@ -249,8 +249,7 @@ class PosTagging:
         if resume and folder.has_state:
             folder.create({"task": self.name, **to_mapping(config)}, replace=True)
             return PosTagger(config, Scorer.load(config, folder), Lexicon.load(folder.path / _LEXICON))
-        vectors = tagging.given_vectors(config.data, say)
-        scorer = tagging.begin(config, tagged.train, tagged.tag, vectors)
+        scorer = tagging.begin(config, tagged.train, tagged.tag, tagging.Given.of(config.data, say))
         lexicon = Lexicon.fit(tagged.train[FORM], tagged.train[tagged.tag])
         folder.create({"task": self.name, **to_mapping(config)}, replace=resume)
         scorer.save(folder)

@@ -60,6 +60,10 @@ class TaggedDataOptions(Options):
     are not trained."""
     most_vectors: Count = 100_000
     """Of those so many are kept, the first of the file; the run carries them with it."""
+    lists: tuple[str, ...] = ()
+    """Files of names, one a line; each becomes a channel that tells which words stand in such a name."""
+    tagger: str = ""
+    """The folder of a run of pos; the tags that it gives to the words become a channel."""
 
 
 @dataclass(frozen=True)

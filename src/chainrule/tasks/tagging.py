@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from typing import Annotated, Any, Literal, TypeVar
@@ -39,8 +39,10 @@ from ..train.configuration import (
     Rate,
     TrainingOptions,
     Whole,
+    recorded,
 )
 from ..train.tensors import load_tensors, save_tensors
+from .further_columns import FurtherColumns
 from .reporting import LINEAR
 from .tagged_data import TaggedDataOptions
 from .tagged_data import check_options as check_data_options
@@ -125,9 +127,12 @@ class Scorer:
     model: WindowTagger | LinearTagger
     radius: int
     engine: str
+    further: FurtherColumns = field(default_factory=FurtherColumns, kw_only=True)
+    """What is added to the sentences' columns."""
 
     def encode(self, sentences: Sentences) -> Encoded:
         """The sentences' words as ids; ``DataError`` where they lack a column that is read."""
+        sentences = self.further.added(sentences)
         missing = [name for name in self.channels.columns if name not in sentences.columns]
         if missing:
             raise DataError(
@@ -179,7 +184,8 @@ class Scorer:
     # -- on disk -----------------------------------------------------------------------------------
 
     def save(self, folder: RunFolder) -> None:
-        """Write what belongs to the weights: channels and tags."""
+        """Write what belongs to the weights: channels, tags, and what further columns are made from."""
+        self.further.save(folder)
         self.channels.save(folder.path / _CHANNELS)
         self.tags.save(folder.path / _TAGS)
 
@@ -188,7 +194,9 @@ class Scorer:
         """A scorer with the folder's channels and tags, not yet with its weights."""
         channels = Channels.load(folder.path / _CHANNELS)
         tags = Vocabulary.load(folder.path / _TAGS)
-        return cls.untrained(config, channels, tags)
+        found = cls.untrained(config, channels, tags)
+        found.further = FurtherColumns.load(folder, config.data, _trained)
+        return found
 
     @classmethod
     def untrained(
@@ -223,22 +231,42 @@ def network(
     )
 
 
-def begin(config: TaggingConfig, train: Sentences, tag: str, vectors: WordVectors | None = None) -> Scorer:
+@dataclass(frozen=True)
+class Given:
+    """What a tagger is given that was made elsewhere: vectors of words, and further columns."""
+
+    vectors: WordVectors | None = None
+    further: FurtherColumns = field(default_factory=FurtherColumns)
+
+    @classmethod
+    def of(cls, options: TaggedDataOptions, say: Say) -> Given:
+        """What the options name."""
+        return cls(given_vectors(options, say), FurtherColumns.gathered(options, _trained, say))
+
+
+def begin(config: TaggingConfig, train: Sentences, tag: str, given: Given) -> Scorer:
     """A scorer that knows the words and tags of the training sentences, and nothing about them yet."""
-    channels = fit_channels(config, train, tag, vectors)
+    channels = fit_channels(config, train, tag, given)
     counted = Vocabulary.build(chain.from_iterable(train[tag]), padding=None, unknown=None)
-    return Scorer.untrained(config, channels, counted, vectors)
+    found = Scorer.untrained(config, channels, counted, given.vectors)
+    found.further = given.further
+    return found
 
 
-def fit_channels(
-    config: TaggingConfig, train: Sentences, tag: str, vectors: WordVectors | None = None
-) -> Channels:
+def _trained(folder: RunFolder) -> Scorer:
+    """The scorer that a run of ``pos`` left behind."""
+    scorer = Scorer.load(recorded(TaggingConfig, folder), folder)
+    scorer.model.load_state_dict(folder.load_model()[0])
+    return scorer
+
+
+def fit_channels(config: TaggingConfig, train: Sentences, tag: str, given: Given) -> Channels:
     """The channels that the options name, with what the training sentences show of them."""
-    features = config.features
-    names = [*features.channels, *([VECTOR] if vectors is not None else [])]
+    features, vectors = config.features, given.vectors
+    names = [*features.channels, *given.further.names, *([VECTOR] if vectors is not None else [])]
     try:
         channels = Channels.fit(
-            train.columns,
+            given.further.added(train).columns,
             names,
             lower=features.lower,
             digits=features.digits,
@@ -264,6 +292,8 @@ def with_paths(config: C, source: str | None) -> C:
         config.data,
         source=recorded_source(config.data.source if source is None else source),
         vectors=recorded_source(config.data.vectors),
+        lists=tuple(map(recorded_source, config.data.lists)),
+        tagger=recorded_source(config.data.tagger),
     )
     check_data_options(data)
     return msgspec.structs.replace(config, data=data)
@@ -330,7 +360,9 @@ def linear_scorer(config: TaggingConfig, scorer: Scorer) -> Scorer:
     channels = [channel for channel in scorer.channels if not channel.given]
     some = Channels(channels, lower=scorer.channels.lower, digits=scorer.channels.digits)
     options = msgspec.structs.replace(config.model, kind="linear")
-    return Scorer.untrained(msgspec.structs.replace(config, model=options), some, scorer.tags)
+    found = Scorer.untrained(msgspec.structs.replace(config, model=options), some, scorer.tags)
+    found.further = scorer.further
+    return found
 
 
 def train_linear(
