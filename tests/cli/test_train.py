@@ -90,6 +90,13 @@ def test_a_configuration_file_and_what_overrides_it(run: Run, tmp_path: Path) ->
     assert {path.name for path in tmp_path.iterdir()} == {"mine.toml"}
 
 
+def test_a_section_is_called_by_its_kind_and_its_source(run: Run) -> None:
+    words = ("--set", "model=cnn", "--set", "data=mnist", "--set", "model.hidden=[8]")
+    found = tomllib.loads(run("train", "digits", "--show-config", *words).out)
+    assert (found["model"]["kind"], found["model"]["hidden"]) == ("cnn", [8])
+    assert found["data"]["source"] == "mnist"
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_every_task_s_settings_are_shown_and_read_again(run: Run, tmp_path: Path, task: str) -> None:
     shown = run("train", task, "--show-config")
@@ -122,10 +129,9 @@ def test_what_a_setting_leaves_out_is_as_the_task_has_it(run: Run) -> None:
             "  mend:  did you mean training.epochs or training.batch?\n",
         ),
         (
-            ["digits", "--set", "model=cnn"],
+            ["digits", "--set", "training=3"],
             2,
-            "error: there is no setting 'model'\n  mend:  it is a section: model.kind, model.hidden, "
-            "model.activation, model.dropout, model.initial, model.filters, model.window\n",
+            "error: there is no setting 'training'\n  mend:  it is a section: training.epochs, ",
         ),
         (
             ["digits", "--set", "model.hidden=16"],
@@ -145,7 +151,7 @@ def test_what_a_setting_leaves_out_is_as_the_task_has_it(run: Run) -> None:
             "error: model.activation: invalid enum value 'sigmod'\n  mend:  did you mean sigmoid?\n",
         ),
         (
-            ["digits", "--set", "model.kind=rnn"],
+            ["digits", "--set", "model=rnn"],
             2,
             "error: model.kind: invalid enum value 'rnn'\n  mend:  choose one of: mlp, cnn\n",
         ),
@@ -203,7 +209,9 @@ def test_errors_leave_nothing_behind(
 ) -> None:
     ran = run("train", *arguments)
     assert (ran.code, ran.out) == (code, "")
-    assert ran.err.startswith(text)
+    before, sign, told = ran.err.partition("error: ")
+    assert f"{sign}{told}".startswith(text)
+    assert all(line.startswith("reading ") for line in before.splitlines())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -306,5 +314,9 @@ def test_ctrl_c_before_there_is_anything_to_save(
 
     monkeypatch.setattr("chainrule.tasks.digits.load_digits", interrupt)
     ran = run("train", "digits")
-    assert (ran.code, ran.out, ran.err) == (130, "", "\ninterrupted before anything was saved\n")
+    assert (ran.code, ran.out, ran.err) == (
+        130,
+        "",
+        "reading sklearn-digits\n\ninterrupted before anything was saved\n",
+    )
     assert list(tmp_path.iterdir()) == []

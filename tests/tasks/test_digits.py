@@ -119,7 +119,7 @@ def test_images_are_moved_in_training_and_only_there(tmp_path: Path, folder: Pat
     moved, system = train(tmp_path / "moved", *settings, "data.shift=2", data=str(folder))
     assert still.scores["test_accuracy"] > moved.scores["test_accuracy"] + 0.2
     assert system.config.data.shift == 2
-    assert system.config.data.path == str(folder.resolve())
+    assert system.config.data.source == str(folder.resolve())
     assert system.evaluate(None).scores.items() <= moved.scores.items()
 
 

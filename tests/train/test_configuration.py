@@ -52,6 +52,20 @@ def test_values_are_toml_or_text(setting: str, value: Any) -> None:
     assert getattr(resolve(Example, settings=[setting]), setting.partition("=")[0].strip()) == value
 
 
+def test_a_section_is_called_by_what_says_what_it_is(tmp_path: Path) -> None:
+    found = resolve(Example, settings=["optimizer.l1=0.5", "optimizer=sgd", "optimizer.l2=0.25"]).optimizer
+    assert (found.rule, found.l1, found.l2) == ("sgd", 0.5, 0.25)
+    path = tmp_path / "a.toml"
+    path.write_text('optimizer = "adagrad"\nname = "file"\n[training]\nbatch = 6\n', encoding="utf-8")
+    config = resolve(Example, file=path, settings=["optimizer.l1=0.5"])
+    assert (config.optimizer.rule, config.optimizer.l1, config.name) == ("adagrad", 0.5, "file")
+    with pytest.raises(ConfigurationError, match=r"optimizer\.rule: invalid enum value 'sgdd'") as caught:
+        resolve(Example, settings=["optimizer=sgdd"])
+    assert caught.value.mend == "did you mean sgd?"
+    with pytest.raises(ConfigurationError, match="there is no setting 'training'"):
+        resolve(Example, settings=["training=9"])
+
+
 def test_a_configuration_survives_its_own_mapping() -> None:
     config = resolve(Example, settings=["sizes=[9]", "optimizer.rule=sgd", "optimizer.l1=0.5"])
     assert msgspec.convert(to_mapping(config), Example) == config

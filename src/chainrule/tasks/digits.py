@@ -7,6 +7,7 @@ network is the lecture's: two hidden layers of 16 sigmoids.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -41,7 +42,7 @@ from ..train.configuration import (
 )
 from . import examples
 from .digits_data import Digits as Data
-from .digits_data import Images, Labels, Split, load_digits, load_test, read_images
+from .digits_data import SKLEARN_DIGITS, Images, Labels, Split, load_digits, load_test, read_images
 from .reporting import add_training
 from .task import Example, Report, Say, Table
 
@@ -79,8 +80,9 @@ class ModelOptions(Options):
 class DataOptions(Options):
     """The images."""
 
-    path: str = ""
-    """A folder with MNIST's IDX files, or a named source; none for scikit-learn's 8×8 digits."""
+    source: str = SKLEARN_DIGITS
+    """``sklearn-digits``, which are scikit-learn's of 8×8 pixels, a folder with MNIST's IDX files, or a named
+    source."""
     shift: Whole = 0
     """In training each image is moved at random by up to so many pixels each way."""
 
@@ -174,7 +176,7 @@ class DigitRecogniser:
 
     def evaluate(self, data: str | None) -> Report:
         """Accuracy, the confusion matrix, and precision, recall and F1 of each class, on the test images."""
-        source, test = load_test(_folder(data or self.config.data.path))
+        source, test = load_test(_folder(data or self.config.data.source))
         self._check_size(test.images, source)
         if test.labels.max() >= self.classes:
             raise DataError(
@@ -188,7 +190,7 @@ class DigitRecogniser:
         names = [str(digit) for digit in range(self.classes)]
         confusion = confusion_matrix(predicted, test.labels, self.classes)
         return Report(
-            title=f"digits: {len(test):,} test images of {source}",
+            title=f"digits: {len(test):,} test images of {Path(source).name}",
             scores={f"test_{name}": value for name, value in scores.items()},
             tables=[
                 Table(
@@ -285,10 +287,10 @@ class Digits:
     ) -> Report:
         """Train from scratch, or on from the folder's state, and leave the finished run in ``folder``."""
         config = _settled(config)
-        if data:  # the whole path, so that the images are found again from any folder
-            path = recorded_source(data)
-            config = msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, path=path))
-        found = load_digits(_folder(config.data.path, say))
+        source = recorded_source(config.data.source if data is None else data)
+        config = msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, source=source))
+        say(f"reading {source}")
+        found = load_digits(_folder(source, say))
         system = self._system(config, found.image, found.classes, standardise(found.train.images, axis=None))
         if resume and folder.has_state:  # a misfit is told before anything is written
             system.model.load_state_dict(folder.load_state()[0])
@@ -368,9 +370,9 @@ def _read_shape(folder: RunFolder) -> _Shape:
         raise RunFolderError(f"network.json is damaged: {error}", where=str(path)) from None
 
 
-def _folder(path: str, say: Say = aloud) -> str | None:
+def _folder(source: str, say: Say = aloud) -> str | None:
     """The folder that a path or the name of a source stands for; none for scikit-learn's digits."""
-    return str(located(path, say)) if path else None
+    return None if source == SKLEARN_DIGITS else str(located(source, say))
 
 
 def _settled(config: Configuration) -> Configuration:

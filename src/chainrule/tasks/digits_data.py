@@ -15,6 +15,8 @@ from ..errors import DataError, MissingExtraError
 Images = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
+SKLEARN_DIGITS = "sklearn-digits"
+
 _PARTS = {"train": "train", "test": "t10k"}
 _AXES = {"images": 3, "labels": 1}
 _MOST_VALIDATION = 5000

@@ -88,13 +88,18 @@ class TrainingOptions(Options):
 
 C = TypeVar("C", bound=Options)
 
+_TELLING = ("kind", "rule", "source")
+"""Settings that a section can be called by."""
+
 
 def resolve(
     kind: type[C], *, file: str | Path | None = None, settings: Iterable[str] = (), task: str | None = None
 ) -> C:
     """The configuration of ``kind``: its defaults, then ``file`` (TOML), then ``section.key=value`` settings.
 
-    A file may name the ``task`` it is for, as those of run folders do; it must be the one given.
+    A section that is given a value takes it as what it says it is, its ``kind``, ``rule`` or ``source``:
+    ``optimizer=sgd`` is ``optimizer.rule=sgd``.  A file may name the ``task`` it is for, as those of run
+    folders do; it must be the one given.
     Raises ``ConfigurationError`` naming the key, ``DataError`` for a file that is missing or no TOML.
 
     >>> class Example(Options):
@@ -113,9 +118,10 @@ def resolve(
         raise ConfigurationError(
             f"the configuration is for the task {named!r}, not {task!r}", where=str(file)
         )
-    for setting in settings:
-        key, value = _parse(setting)
-        _put(tree, key, value)
+    given = [(key, tree.pop(key)) for key, value in list(tree.items()) if not isinstance(value, Mapping)]
+    known = _keys(kind)
+    for key, value in [*given, *map(_parse, settings)]:
+        _put(tree, _whole_key(key, known), value)
     return from_mapping(kind, tree)
 
 
@@ -210,6 +216,12 @@ def _parse(setting: str) -> tuple[str, Any]:
         return key.strip(), tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return key.strip(), text.strip()
+
+
+def _whole_key(key: str, known: list[str]) -> str:
+    """The key itself, or if it is that of a section the setting that says what the section is."""
+    whole = (f"{key}.{name}" for name in _TELLING)
+    return key if key in known else next((name for name in whole if name in known), key)
 
 
 def _put(tree: dict[str, Any], key: str, value: Any) -> None:
