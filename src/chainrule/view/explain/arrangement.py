@@ -87,12 +87,15 @@ class _Level:
         number |= {("out", value): len(number) + k for k, value in enumerate(self.outputs)}
         edges = [Edge(value, number[a], number[b], index) for value, a, b, index in self.edges]
         first, last = len(items), len(items) + len(self.inputs)
-        ordering = _ordered(edges, len(number), range(first, last), range(last, len(number)))
+        # Values that take the same way share it, so that a bundle stays a bundle.
+        ways = {(edge.source, edge.target): edge for edge in edges}
+        ordering = _ordered(list(ways.values()), len(number), range(first, last), range(last, len(number)))
+        bends = dict(zip(ways, ordering.chains, strict=True))
         return {
             "items": [[node, fold] for node, fold, _ in items],
             "inputs": list(self.inputs),
             "outputs": list(self.outputs),
-            "edges": [[*edge, chain] for edge, chain in zip(edges, ordering.chains, strict=True)],
+            "edges": [[*edge, bends[edge.source, edge.target]] for edge in edges],
             "rows": ordering.rows,
             "vertices": len(ordering.layers),
         }

@@ -151,7 +151,8 @@ class _Graph:
             return _Group(members, inside=inside)
         if len(inside) == 1 and inside[0].kind in ("module", "repeat"):
             inner_group = inside[0]
-            inner_group.label = ".".join(filter(None, [key, inner_group.label]))
+            if not inner_group.label.startswith(str(key)):
+                inner_group.label = f"{key}.{inner_group.label}"
             return inner_group
         return _Group(members, self._name(members[0], depth), "module", inside=inside)
 

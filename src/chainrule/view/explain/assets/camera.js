@@ -79,7 +79,13 @@ export class Camera {
     const margin = 36;
     const inside = left >= margin && top >= margin && left + box.width * scale <= w - margin && top + box.height * scale <= h - margin;
     if (inside && scale === this.scale) return;
-    this._go(w / 2 - (box.x + box.width / 2) * scale, h / 2 - (box.y + box.height / 2) * scale, scale, animate);
+    const place = (at, room, size) => this._held(room / 2 - at * scale, room, size * scale);
+    this._go(place(box.x + box.width / 2, w, this.size[0]), place(box.y + box.height / 2, h, this.size[1]), scale, animate);
+  }
+
+  /** An offset such that the stage shows picture rather than what lies beside it. */
+  _held(offset, room, size) {
+    return size + 48 <= room ? (room - size) / 2 : Math.min(24, Math.max(room - size - 24, offset));
   }
 
   /** Keep one point of the picture where it is on the screen while the picture around it changes. */

@@ -2,7 +2,7 @@
 
 import { Camera } from "chainrule/camera";
 import { compose, curve } from "chainrule/placing";
-import { card, drawMark, drawShape, outputs, plainNumber, size } from "chainrule/shapes";
+import { card, drawMark, drawShape, foldName, outputs, plainNumber, size } from "chainrule/shapes";
 import { many, short, spokenDimensions } from "chainrule/numbers";
 import { scalar } from "chainrule/store";
 import { svg } from "chainrule/svg";
@@ -172,7 +172,7 @@ export class Graph {
 
   _frame({ fold, x, y, width, height }) {
     const held = this.record.folds[fold];
-    const name = held.kind === "repeat" ? `${held.name} × ${held.count}` : held.name;
+    const name = foldName(held);
     return svg("g", { class: `frame ${held.kind}`, role: "button", tabindex: -1, "data-fold": fold, "data-frame": "true",
       "aria-expanded": "true", "aria-label": `${name}, open; Enter closes it` },
     svg("rect", { class: "area", x, y, width, height, rx: 14 }),
@@ -234,7 +234,7 @@ export class Graph {
       return `, ${name} ${this.page.store.conceals(place) ? "hidden" : number === null ? "a tensor" : short(number)}`;
     };
     const what = node ? [node.label, node.inputs.length ? node.name ?? node.symbol : "", spokenDimensions(node.shape)].filter(Boolean).join(", ")
-      : `${held.name}${held.count ? ` times ${held.count}` : ""}, ${many(size(this.record, fold), "node")}`;
+      : `${foldName(held)}, ${many(size(this.record, fold), "node")}`;
     return `${what}${told(value, "value")}${told(gradient, "gradient")}${held ? ", Enter opens it" : ""}`;
   }
 
@@ -245,18 +245,18 @@ export class Graph {
       const { piece } = wire;
       let lit = "";
       if (state.phase === "forward") {
-        if (state.inputs(now).includes(piece.value) && this._leads(piece, now)) lit = "forward";
-      } else if (this._same(piece.value, now) && consumers.some((id) => this._leads(piece, id))) lit = "backward";
+        if (state.inputs(now).some((id) => this._carries(piece, id)) && this._leads(piece, now)) lit = "forward";
+      } else if (this._carries(piece, now) && consumers.some((id) => this._leads(piece, id))) lit = "backward";
       if (wire.state !== lit) {
         set(wire.element, "data-lit", (wire.state = lit));
       }
     }
   }
 
-  /** A composite's value comes out of its parts: pieces inside carry the number of the part. */
-  _same(value, id) {
+  /** Whether a node's value runs along a wire; a composite's comes out of its parts, under their numbers. */
+  _carries({ values }, id) {
     for (let part = id; part !== null && part !== undefined; part = this.record.folds[this.foldOf(part)]?.output) {
-      if (part === value) return true;
+      if (values.includes(part)) return true;
     }
     return false;
   }
@@ -288,7 +288,7 @@ export class Graph {
       element.classList.toggle("traced", hit);
     }
     for (const { element, piece } of this.wires) {
-      const hit = nodes !== null && edges.some(([from, to]) => this._same(piece.value, from) && this._leads(piece, to));
+      const hit = nodes !== null && edges.some(([from, to]) => this._carries(piece, from) && this._leads(piece, to));
       element.classList.toggle("traced", hit);
     }
   }

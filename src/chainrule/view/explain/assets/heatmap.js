@@ -5,8 +5,8 @@ import { make } from "chainrule/elements";
 import { bracketed, dimensions, many, short, spokenDimensions } from "chainrule/numbers";
 import { entry, scalar } from "chainrule/store";
 
-const MOST_TABLE = { rows: 10, columns: 8 };
-const MOST_SMALL = { rows: 6, columns: 5 };
+const MOST_ROWS = 10, MOST_SMALL_ROWS = 5;
+const COLUMN = 62; // pixels of a printed number
 const MOST_MAP = { rows: 40, columns: 64 };
 
 /** Colours of the scale: green above zero, purple below, both deeper with size; NaN and ∞ stand out. */
@@ -85,11 +85,17 @@ export function tensorView(view, { name, hidden = false, small = false, lit = nu
       title: "light what it came from", onclick: () => choose(0) }, text);
   }
   if (!view.data.length) return make("p", { class: "quiet" }, `no entries (${dimensions(view.shape)})`);
-  const most = small ? MOST_SMALL : MOST_TABLE;
-  const grid = { name, lit, choose, chosen, view };
-  const drawn = view.height <= most.rows && view.width <= most.columns ? table(grid) : map(grid, small);
+  const room = roomFor(small), grid = { name, lit, choose, chosen, view };
+  const printed = view.height <= (small ? MOST_SMALL_ROWS : MOST_ROWS) && view.width * COLUMN <= room;
+  const drawn = printed ? table(grid) : map(grid, small, room);
   if (small) return drawn;
   return make("div", { class: "tensor" }, drawn, make("p", { class: "stats" }, statistics(view)));
+}
+
+/** Pixels across that a tensor may take in the panel: a third of it beside two others. */
+function roomFor(small) {
+  const width = (document.getElementById("panel")?.clientWidth ?? 480) - 46;
+  return small ? Math.max(76, Math.min(190, (width - 92) / 3 - 20)) : Math.min(width - 24, 620);
 }
 
 const isLit = ({ lit, chosen }, flat) => chosen === flat || (lit !== null && (lit === "all" || lit.has(flat)));
@@ -139,12 +145,11 @@ function moved(key, from, width, count) {
 }
 
 /** A canvas, a cell an entry; the first and the last rows and columns where there are too many. */
-function map(grid, small) {
+function map(grid, small, room) {
   const { view, name } = grid, largest = largestOf(view);
-  const most = small ? { rows: 14, columns: 26 } : MOST_MAP;
+  const least = small ? 4 : 5, most = small ? { rows: 14, columns: Math.floor((room - 10) / least) } : MOST_MAP;
   const rows = shown(view.height, view.rows, most.rows), columns = shown(view.width, view.columns, most.columns);
-  const room = small ? 150 : 400;
-  const side = Math.max(small ? 4 : 5, Math.min(small ? 11 : 22, Math.floor(room / columns.length)));
+  const side = Math.max(least, Math.min(small ? 14 : 24, Math.floor((room - 10) / columns.length)));
   const gap = (list, k) => (k > 0 && list[k] !== list[k - 1] + 1 ? 1 : 0);
   const starts = (list) => {
     let place = 0;
@@ -186,7 +191,7 @@ function map(grid, small) {
   paint(false);
   const cut = rows.length < view.height || columns.length < view.width;
   const told = make("output", { class: "reading" });
-  const rest = cut ? `first and last of ${dimensions(view.shape)}` : small ? "" : dimensions(view.shape);
+  const rest = small ? "" : cut ? `first and last of ${dimensions(view.shape)}` : dimensions(view.shape);
   told.textContent = rest;
   const flatAt = () => rows[cursor[0]] * view.width + columns[cursor[1]];
   const read = () => {

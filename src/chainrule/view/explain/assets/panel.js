@@ -4,7 +4,7 @@ import { make } from "chainrule/elements";
 import { tensorView } from "chainrule/heatmap";
 import { bracketed, dimensions, many } from "chainrule/numbers";
 import { math } from "chainrule/svg";
-import { outputs, size } from "chainrule/shapes";
+import { foldName, outputs, size } from "chainrule/shapes";
 import { checkSection, gradientSection, link } from "chainrule/terms";
 
 const KINDS = { op: "op", composite: "composite", parameter: "parameter", input: "input", constant: "constant" };
@@ -60,16 +60,24 @@ export class Panel {
       return make("button", { type: "button", class: `plain ${phase}`, disabled: page.walk.position === position,
         onclick: () => page.walk.go(position) }, `${phase === "forward" ? "▲" : "▼"} ${phase} ${number}`);
     }));
-    const parts = [head, steps, this._value(id, traced, valued)];
+    const value = this._value(id, traced);
     const gradient = gradientSection(page, id, { choose: (flat) => page.trace("gradient", id, flat), ...this._lit(id, "gradient", traced) });
-    if (!graded && node.gradient !== null) gradient.classList.add("later");
-    if (page.walk.phase === "backward" && node.gradient !== null) parts.splice(2, 0, gradient);
-    else parts.push(gradient);
-    const check = checkSection(page, id);
-    if (check) parts.push(check);
-    if (traced) parts.splice(2, 0, this._traced(traced));
-    parts.push(this._neighbours(id));
-    return parts;
+    const chain = [gradient, checkSection(page, id)].filter(Boolean);
+    const backward = graded || node.gradient === null ? chain : [this._later("gradient", "▼ Gradient", chain)];
+    const forward = valued ? [value] : [this._later("value", "▲ Value", [value])];
+    const order = page.walk.phase === "backward" && graded ? [...backward, ...forward] : [...forward, ...backward];
+    return [head, steps, ...(traced ? [this._traced(traced)] : []), ...order, this._neighbours(id)];
+  }
+
+  /** What the walk has not reached yet stays folded, until somebody looks. */
+  _later(name, title, content) {
+    const details = make("details", { class: `later ${name}`, open: this.peeked?.has(name) }, make("summary", {}, make("strong", {}, title), " not reached yet"), ...content);
+    details.addEventListener("toggle", () => {
+      this.peeked ??= new Set();
+      if (details.open) this.peeked.add(name);
+      else this.peeked.delete(name);
+    });
+    return details;
   }
 
   _lit(id, what, traced) {
@@ -79,10 +87,10 @@ export class Panel {
     return { lit: traced.what === what ? real : null, chosen };
   }
 
-  _value(id, traced, valued) {
+  _value(id, traced) {
     const { page, record } = this, node = record.nodes[id], place = `value:${id}`;
     const hidden = page.store.conceals(place), replaced = Boolean(page.store.replaced);
-    const section = make("section", { class: `value${valued ? "" : " later"}`, "aria-labelledby": "value-title" },
+    const section = make("section", { class: "value", "aria-labelledby": "value-title" },
       make("h3", { id: "value-title" }, make("span", { class: "sign", "aria-hidden": "true" }, "▲"), "Value"));
     if (node.rule.mathml || node.rule.text) {
       section.append(make("p", { class: "rule" }, math(`<math><mi>${node.symbol}</mi></math>`), make("span", { class: "operator" }, "="), math(node.rule.mathml, node.rule.text)));
@@ -126,7 +134,7 @@ export class Panel {
 
   _fold(fold) {
     const { page, record } = this, held = record.folds[fold];
-    const name = held.kind === "repeat" ? `${held.name} × ${held.count}` : held.name;
+    const name = foldName(held);
     const kinds = { module: "module", repeat: "repeated", part: "part of a long level", composite: "composite" };
     const inside = record.nodes.filter((node) => page.graph.inside(node.id, fold));
     const parameters = inside.filter((node) => node.kind === "parameter");

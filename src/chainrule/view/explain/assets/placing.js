@@ -15,7 +15,7 @@ const TITLE = 30;
 /**
  * @typedef {{key: string, node: number, fold: number, x: number, y: number, width: number, height: number}} Placed
  * @typedef {{fold: number, x: number, y: number, width: number, height: number}} Frame
- * @typedef {{value: number, level: number, node: number, fold: number, index: number, leaves: boolean,
+ * @typedef {{values: number[], level: number, node: number, fold: number, index: number, leaves: boolean,
  *   from: number, fromFold: number, points: number[][]}} Piece
  */
 
@@ -179,6 +179,7 @@ function emit(placed, left, top, scene) {
     return [left + placed.x[v], top + (leaving ? placed.height + PAD : -TITLE)];
   };
   const entering = enteringOffsets(placed);
+  const bundles = new Map();
   layout.edges.forEach(([value, source, target, index, bends], number) => {
     const start = edge(source, value, true), end = edge(target, value, false);
     if (target < count && !boxes[target].opened) end[0] += entering[number];
@@ -193,11 +194,15 @@ function emit(placed, left, top, scene) {
     const rim = (v, side) => top + placed.middle(v) + (side * placed.heights[placed.layer[v]]) / 2;
     const first = source < count ? [[start[0], rim(source, -1)]] : [];
     const last = target < count ? [[end[0], rim(target, 1) + APPROACH]] : [];
-    scene.pieces.push({
-      value, level: fold, node: inner >= 0 ? -1 : node, fold: inner, index, leaves: target >= count, from, fromFold,
-      head: target < count && !boxes[target].opened,
-      points: straightened([start, ...first, ...middle, ...last, end]),
-    });
+    const head = target < count && !boxes[target].opened;
+    const points = straightened([start, ...first, ...middle, ...last, end]);
+    // What goes into a closed fold from one shape is one wire.
+    const bundle = head && inner >= 0 && source < count ? `${source}:${target}:${points[0]}` : null;
+    const known = bundle && bundles.get(bundle);
+    if (known) return known.values.push(value);
+    const piece = { values: [value], level: fold, node: inner >= 0 ? -1 : node, fold: inner, index, leaves: target >= count, from, fromFold, head, points };
+    scene.pieces.push(piece);
+    return bundle && bundles.set(bundle, piece);
   });
   const found = new Map();
   for (const [name, v] of ports) found.set(name, left + placed.x[v]);
@@ -212,14 +217,21 @@ function enteringOffsets(placed) {
     if (target < count) groups.set(target, [...(groups.get(target) ?? []), number]);
   });
   const offsets = new Array(layout.edges.length).fill(0);
-  for (const [target, numbers] of groups) {
+  for (const [target, all] of groups) {
+    const folded = layout.items[target][1] >= 0 && !boxes[target].opened;
+    const source = (number) => layout.edges[number][1];
+    const numbers = folded ? all.filter((number, k) => all.findIndex((other) => source(other) === source(number)) === k) : all;
     const from = (number) => {
       const [, source, , , bends] = layout.edges[number];
       return placed.x[bends.length ? bends[bends.length - 1] : source];
     };
     numbers.sort((a, b) => from(a) - from(b));
     const spread = Math.min(18, (0.5 * boxes[target].width) / Math.max(numbers.length - 1, 1));
-    numbers.forEach((number, rank) => { offsets[number] = (rank - (numbers.length - 1) / 2) * spread; });
+    const rank = new Map(numbers.map((number, k) => [source(number), k]));
+    all.forEach((number) => {
+      const k = folded ? rank.get(source(number)) : numbers.indexOf(number);
+      offsets[number] = (k - (numbers.length - 1) / 2) * spread;
+    });
   }
   return offsets;
 }

@@ -44,7 +44,7 @@ export function card(record, id, fold) {
     const detail = attributeText(node);
     if (detail) lines.push({ text: detail, size: SMALL, role: "detail" });
   } else {
-    const name = held.kind === "repeat" ? `${held.name} × ${held.count}` : held.name;
+    const name = foldName(held);
     lines.push({ text: cut(name), size: LABEL, role: "label" });
     lines.push({ text: many(size(record, fold), "node"), size: SMALL, role: "detail" });
   }
@@ -54,11 +54,17 @@ export function card(record, id, fold) {
   const shape = node ? (node.inputs.length ? "oval" : node.kind === "parameter" ? "box" : "text") : "fold";
   if (shape === "oval") [width, height] = [Math.max(1.18 * width + 28, 64), 1.12 * height + 16];
   else if (shape === "box") [width, height] = [Math.max(width + 26, 44), height + 14];
-  else if (shape === "fold") [width, height] = [Math.max(width + 56, 120), height + 22];
+  else if (shape === "fold") [width, height] = [Math.max(width + 76, 130), height + 22];
   else [width, height] = [width + 8, height + 4];
   const above = dims ? (dims === "scalar" ? MARKS + 2 : MARKS + 14) : 0;
   const wings = dims ? 2 * Math.max(textWidth(dims === "scalar" ? "" : dims, SMALL) + 8, 62) : 0;
   return { kind, shape, lines, dims, width: Math.max(width, wings), height: height + above, inner: [width, height], above };
+}
+
+/** What a fold is called: `blocks × 12`. */
+export function foldName({ kind, name, count }) {
+  if (kind === "repeat") return `${name} × ${count}`;
+  return kind === "part" && !name.includes("of") ? `nodes ${name}` : name;
 }
 
 /** Attributes as the picture prints them: `axis=1`, nothing for what the dimensions say. */

@@ -6,6 +6,8 @@ import { bracketed, dimensions, many, short } from "chainrule/numbers";
 import { scalar } from "chainrule/store";
 import { math } from "chainrule/svg";
 
+const LONG = 24; // characters of a rule that stands between two boxes
+
 const escaped = (text) => text.replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);
 
 /** The fraction ∂top/∂below. */
@@ -70,13 +72,14 @@ function product(page, id, term, k, top) {
   const upstream = box("upstream", ["upstream ", partial(top, consumer.symbol)], shownTensor(page, place("upstream"), "upstream"));
   const downstream = box("downstream", ["downstream", make("span", { class: "shape" }, dimensions(node.shape))],
     shownTensor(page, place("downstream"), "downstream"));
+  const long = term.local === null && term.rule.text.length > LONG;
   const local = term.local === null
-    ? box("local rule", ["local rule"], math(term.rule.mathml, term.rule.text))
+    ? box("local rule", ["local rule"], long ? make("span", { class: "quiet" }, "below") : math(term.rule.mathml, term.rule.text))
     : box("local", ["local ", partial(consumer.symbol, node.symbol)], shownTensor(page, place("local"), "local derivative"));
   const row = term.local === null ? [upstream, sign("→"), local, sign("="), downstream]
     : [upstream, sign(plain ? "×" : "⊙"), local, sign("="), downstream];
   const rules = [];
-  if (term.local !== null && term.rule.mathml) rules.push(make("p", { class: "rule" }, math(term.rule.mathml, term.rule.text)));
+  if ((long || term.local !== null) && term.rule.mathml) rules.push(make("p", { class: "rule" }, math(term.rule.mathml, term.rule.text)));
   const secret = ["upstream", "local", "downstream"].some((what) => page.store.conceals(place(what)));
   if (term.rule.numbers && !page.store.replaced && !secret) rules.push(make("p", { class: "rule numbers" }, sign("="), math(term.rule.numbers)));
   const twice = consumer.inputs.filter((input) => input === id).length > 1 ? `, as its input ${term.index + 1}` : "";
