@@ -164,7 +164,7 @@ def test_word_vectors_are_one_more_channel(tmp_path, data):
     lines = [f"{word} {i}.5 -1 0.25" for i, word in enumerate(words)]
     (tmp_path / "vectors.txt").write_text("\n".join(lines) + "\n")
     said: list[str] = []
-    settings = (f"data.vectors={tmp_path / 'vectors.txt'}", "data.most_vectors=3")
+    settings = (f"data.vectors={tmp_path / 'vectors.txt'}", "data.vector_words=3")
     report = train(tmp_path / "run", data, *settings, said=said)
     assert "of 4 vectors the first 3 are kept" in said
     assert report.tables[0].rows[-1][0].endswith("with word vectors")

@@ -41,8 +41,8 @@ from ..train.configuration import (
     to_mapping,
 )
 from . import examples
-from .digits_data import Digits as Data
 from .digits_data import SKLEARN_DIGITS, Images, Labels, Split, load_digits, load_test, read_images
+from .digits_data import Digits as Data
 from .reporting import add_training
 from .task import Example, Report, Say, Table
 

@@ -58,7 +58,7 @@ class TaggedDataOptions(Options):
     vectors: str = ""
     """A file of word vectors made elsewhere, or a named source of them; they become one more channel, and
     are not trained."""
-    most_vectors: Count = 100_000
+    vector_words: Count = 100_000
     """Of those so many are kept, the first of the file; the run carries them with it."""
     lists: tuple[str, ...] = ()
     """Files of names, one a line; each becomes a channel that tells which words stand in such a name."""

@@ -305,7 +305,7 @@ def given_vectors(options: TaggedDataOptions, say: Say) -> WordVectors | None:
         return None
     say(f"reading {options.vectors}")
     found = read_vectors(located(options.vectors, say))
-    most = options.most_vectors
+    most = options.vector_words
     if len(found) > most:
         say(f"of {len(found):,} vectors the first {most:,} are kept")
         found = WordVectors(found.words[:most], found.matrix[:most])
