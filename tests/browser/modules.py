@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +68,26 @@ def open_modules(browser: Any, tmp_path: Path, script: str = "") -> Any:
 
 def _data_url(text: str) -> str:
     return "data:text/javascript;base64," + base64.b64encode(text.encode("utf-8")).decode("ascii")
+
+
+@contextmanager
+def opened(browser: Any, tmp_path: Path, explanation: Any) -> Iterator[Any]:
+    """The page of an explanation, ready; at the end nothing may have gone wrong and nothing been fetched."""
+    file = tmp_path / "page.html"
+    explanation.save(file)
+    page = browser.new_page()
+    trouble: list[str] = []
+    page.on("console", lambda message: trouble.append(message.text) if message.type in _BAD else None)
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.on(
+        "request", lambda request: None if request.url.startswith(_LOCAL) else trouble.append(request.url)
+    )
+    page.goto(file.as_uri())
+    page.wait_for_selector("html[data-ready]", state="attached")
+    yield page
+    page.close()
+    assert trouble == []
+
+
+_BAD = ("error", "warning")
+_LOCAL = ("file:", "data:")

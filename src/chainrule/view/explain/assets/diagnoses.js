@@ -3,6 +3,7 @@
 // `look(place)` gives the tensor of a place ("value:3", "gradient:3", "local:3:0", …), null if not known.
 
 import { strides, unravel } from "chainrule/arrays";
+import { bracketed } from "chainrule/numbers";
 import { forward, supported } from "chainrule/operations";
 
 const LARGEST = 6; // so many terms at most are left out in every combination: 62 of them
@@ -247,6 +248,10 @@ function lastly(record, answer, wanted, whole, entry) {
     if (column < rows && row < columns && equal(answer, { shape: [], data: [whole.data[column * columns + row]] })) {
       return { kind: "transpose", message: `That is the element at row ${column}, column ${row}: transposed.` };
     }
+  }
+  const elsewhere = entry === null ? -1 : whole.data.findIndex((x) => x !== 0 && equal(answer, { shape: [], data: [x] }));
+  if (elsewhere >= 0) {
+    return { kind: "another entry", message: `That is the entry ${bracketed(elsewhere, whole.shape)}.` };
   }
   if (equal(answer, wanted, 1.3)) {
     return { kind: "close", message: "Close: the way is right. Give three digits, or look for a slip in the arithmetic." };

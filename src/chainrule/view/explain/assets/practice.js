@@ -11,6 +11,7 @@ const MARKS = { right: "✓", wrong: "✗" }; // said by a sign and in words, no
 export class Score {
   constructor() {
     this.asked = new Map();
+    this.before = [];
   }
 
   /** A question is counted once: by its first right answer, or as shown. */
@@ -18,8 +19,16 @@ export class Score {
     if (!this.asked.get(question)?.right) this.asked.set(question, { right, first: right && tries === 1 && !hinted });
   }
 
+  /** Asks them again; what was reached before still counts. */
+  forget(questions) {
+    for (const question of questions) {
+      if (this.asked.has(question)) this.before.push(this.asked.get(question));
+      this.asked.delete(question);
+    }
+  }
+
   get text() {
-    const all = [...this.asked.values()], right = all.filter((one) => one.right).length;
+    const all = [...this.before, ...this.asked.values()], right = all.filter((one) => one.right).length;
     const first = all.filter((one) => one.first).length;
     return all.length ? `${right} of ${all.length} right, ${first} at the first try without a hint.` : "";
   }
@@ -30,6 +39,8 @@ class Panel {
     this.page = page;
     this.host = host;
     this.record = page.record;
+    this.section = host.closest("details");
+    this.home = this.section?.parentElement;
     this.look = (place) => page.tensor(place);
     this.score = new Score();
     this.list = (this.record.exercise?.hide ?? []).filter((text) => this.look(parsed(text).place));
@@ -54,16 +65,18 @@ class Panel {
     this.check = button("Check", () => this.answered());
     this.hint = button("Hint", () => this.hinted());
     this.stop = button("Stop", () => this.idle());
-    this.next = button("Next question", () => this.ask(this.at + 1));
+    this.next = button("Next question", () => this.ask(this.following()));
     this.open = make("div", { class: "practice-open" }, this.question, this.how, this.field,
       make("p", {}, this.check, " ", this.hint, " ", this.stop), this.verdict, this.hints);
+    this.others = button("Other numbers", () => this.shuffle());
     this.choice = make("select", { id: "practice-choice" });
     this.hide = button("Hide it and ask me", () => this.ask(null, this.choice.value));
     this.own = make("p", { class: "practice-choose" },
       make("label", { for: "practice-choice" }, "Of the node that is selected, ask "), this.choice, " ", this.hide);
     this.tally = make("p", { class: "practice-score" });
     this.intro = make("p", {}, "A number is hidden; you work it out, and the page says what is right and what slipped.");
-    this.host.append(this.intro, this.open, this.next, this.own, this.tally);
+    this.host.append(this.intro, this.open,
+      make("p", {}, this.next, " ", this.others), this.own, this.tally);
   }
 
   /** What may be asked of the selected node. */
@@ -78,15 +91,22 @@ class Panel {
   /** Nothing is asked: everything is shown, except what an exercise still asks. */
   idle() {
     this.current = null;
+    this.home?.append(this.section);
     this.open.hidden = true;
     this.intro.hidden = false;
     this.conceal();
     this.tell();
   }
 
+  /** The next place of the list that was not answered yet; where all were, simply the next. */
+  following() {
+    const turn = this.list.map((_, k) => (this.at + 1 + k) % this.list.length);
+    return turn.find((k) => !this.score.asked.has(this.list[k])) ?? turn[0];
+  }
+
   /** Asks the question at a place of the list, or another that the reader chose. */
   ask(at, chosen = null) {
-    if (at !== null) this.at = at % this.list.length;
+    if (at !== null) this.at = at;
     const text = chosen ?? this.list[this.at];
     this.current = { text, ...parsed(text), tries: 0, hinted: false, done: false };
     this.ladder = hints(this.record, this.current, this.look);
@@ -104,8 +124,19 @@ class Panel {
     this.hint.textContent = "Hint";
     this.conceal();
     this.tell();
-    this.page.select(this.current.id);
+    this.show();
     (this.exercise && at === 0 ? this.question : this.field).focus({ preventScroll: true });
+  }
+
+  /** The node at its step of the walk, and the question above all that is said of it. */
+  show() {
+    const phase = this.current.kind === "value" ? "forward" : "backward";
+    this.page.visit(this.current.id, phase);
+    if (!this.section) return;
+    this.section.open = true;
+    const panel = this.home.parentElement;
+    panel.prepend(this.section);
+    panel.scrollTop = 0;
   }
 
   /** Hides what the question asks, and in an exercise what the questions after it ask. */
@@ -115,6 +146,18 @@ class Panel {
     if (this.exercise) this.list.filter((text) => !this.score.asked.has(text)).forEach((text) => add(parsed(text)));
     this.page.conceal(places.size ? places : null);
     this.page.whatif?.pause(places.size > 0); // its results would give the answer away
+  }
+
+  /** The same questions about other numbers. */
+  shuffle() {
+    this.round = (this.round ?? 0) + 1;
+    if (!this.page.whatif.shuffle(this.round)) {
+      this.say("No other numbers were found that give finite results.", null);
+      return;
+    }
+    this.score.forget(this.list);
+    this.at = -1;
+    this.ask(0);
   }
 
   pressed(event) {
@@ -179,7 +222,9 @@ class Panel {
   tell() {
     const left = this.list.filter((text) => !this.score.asked.has(text)).length;
     this.next.hidden = !this.list.length || (this.exercise && !left);
-    this.next.textContent = this.current ? "Next question" : "Ask me something";
+    this.next.textContent = !this.current ? "Ask me something" : this.current.done ? "Next question" : "Skip it";
+    this.others.hidden = !this.page.whatif || !this.list.length || Boolean(this.current && !this.current.done);
+    this.own.hidden = Boolean(this.current && !this.current.done);
     const end = this.exercise && !left ? "That was all. " : "";
     const of = this.exercise && left ? `${left} of ${this.list.length} questions are left. ` : "";
     this.tally.textContent = `${end}${of}${this.score.text}`;

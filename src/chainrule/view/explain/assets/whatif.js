@@ -7,6 +7,7 @@ import { leaves, places, run } from "chainrule/interpreter";
 import { bracketed, short } from "chainrule/numbers";
 
 const MOST_CELLS = 48; // more fields than that are no longer a form
+const MOST_TRIALS = 20; // other numbers are drawn so often until all results are finite
 
 /** The leaves that a reader may change: record node → program slot. */
 export function changeable(record) {
@@ -62,6 +63,23 @@ export class Model {
     this.shown = this.computed();
   }
 
+  /** Other numbers in every leaf of floats, whole ones where whole ones were recorded; all results finite. */
+  shuffle(seed) {
+    for (let trial = 0; trial < MOST_TRIALS; trial += 1) {
+      const draw = generator(seed * MOST_TRIALS + trial), next = new Map(this.values);
+      for (const { slot } of this.leaves.values()) {
+        const recorded = this.recorded.get(slot);
+        if (isFloat(recorded.dtype)) next.set(slot, { ...recorded, data: redrawn(recorded.data, draw) });
+      }
+      const shown = this.computed(next);
+      if ([...shown.values()].every(({ data, dtype }) => !isFloat(dtype) || data.every(Number.isFinite))) {
+        [this.values, this.shown] = [next, shown];
+        return true;
+      }
+    }
+    return false;
+  }
+
   output() { return this.shown.get(`value:${this.record.output}`); }
 
   /** The elements that differ from the recorded ones: [{id, index, before, now}]. */
@@ -79,6 +97,24 @@ export class Model {
     const found = this.record.nodes.find(({ id }) => bad(this.shown.get(`value:${id}`)));
     return found ? found.id : null;
   }
+}
+
+/** Numbers in [0, 1), the same for the same seed (mulberry32). */
+function generator(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let x = Math.imul(state ^ (state >>> 15), state | 1);
+    x ^= x + Math.imul(x ^ (x >>> 7), x | 61);
+    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Numbers of the same sort: whole ones from −4 to 4 without 0, or two decimals about the recorded ones. */
+function redrawn(data, draw) {
+  const whole = data.every(Number.isInteger), reach = data.reduce((most, x) => Math.max(most, Math.abs(x)), 0) || 1;
+  return data.map((x) => (whole ? Math.ceil(draw() * 4) * (draw() < 0.5 ? -1 : 1)
+    : Math.round(100 * (x + (2 * draw() - 1) * reach)) / 100));
 }
 
 /** How an element is called: "a", "w[1]", "W[0, 2]". */
@@ -190,10 +226,11 @@ class Panel {
     this.chosen.index = index;
     const { slot } = this.model.leaves.get(this.chosen.id), { data, dtype } = this.model.recorded.get(slot);
     const middle = Number.isFinite(Number(data[index])) ? Number(data[index]) : 0;
-    const reach = Math.max(1, 2 * Math.abs(middle)), whole = !isFloat(dtype);
+    const now = Number(this.leaf.data[index]), away = Number.isFinite(now) ? 1.25 * Math.abs(now - middle) : 0;
+    const reach = Math.max(1, 2 * Math.abs(middle), away), whole = !isFloat(dtype);
     const ends = dtype === "bool" ? [0, 1] : [middle - reach, middle + reach];
     Object.assign(this.slider, { min: ends[0], max: ends[1], step: whole ? 1 : reach / 100 });
-    this.slider.value = String(Number(this.leaf.data[index]));
+    this.slider.value = String(now);
     this.sliderName.textContent = `${this.nameOf(this.chosen.id, index)} `;
     this.slider.setAttribute("aria-valuetext", written(this.leaf.data[index], dtype));
   }
@@ -207,7 +244,9 @@ class Panel {
     if (!up) return;
     event.preventDefault();
     const step = event.shiftKey || !isFloat(this.leaf.dtype) ? 1 : 0.1;
-    this.attempt(index, () => Number((Number(this.leaf.data[index]) + up * step).toPrecision(12)));
+    // From the number as it is written: a float32 of 2.1 is not 2.0999999 to whoever counts in tenths.
+    const now = readNumber(written(this.leaf.data[index], this.leaf.dtype));
+    this.attempt(index, () => Number((now + up * step).toPrecision(12)));
   }
 
   slid() {
@@ -234,6 +273,14 @@ class Panel {
     input.value = written(this.leaf.data[index], this.leaf.dtype);
     this.focusOn(index);
     this.show();
+  }
+
+  /** Other numbers in all inputs and weights; false where none were found that give finite results. */
+  shuffle(seed) {
+    if (!this.model.shuffle(seed)) return false;
+    this.show();
+    this.draw();
+    return true;
   }
 
   reset() {
