@@ -79,7 +79,7 @@ def draw(
             mend="draw a part (an inner node), or print(cr.format_graph(node))",
         )
     cards = [_card(node, origins) for node in vertices]
-    drawing = Drawing(_scene(cards, edges, outputs, direction))
+    drawing = Drawing(compose(cards, edges, [node.label for node in outputs], direction))
     if path is not None:
         drawing.save(path)
     return drawing
@@ -114,7 +114,7 @@ def _is_number(node: Node) -> bool:
 # -- one node's card: its shape and its lines of text -------------------------------------------------------
 
 
-class _Card(NamedTuple):
+class Card(NamedTuple):
     """What is drawn for one node, before it has a place."""
 
     role: Role
@@ -136,18 +136,23 @@ class _Card(NamedTuple):
         return self.height + (_DIMS + 5 if self.dims else 0.0)
 
 
-def _card(node: Node, origins: bool) -> _Card:
+def _card(node: Node, origins: bool) -> Card:
     role, kind = _role(node)
     lines = _lines(node)
     if origins:
         lines.append((node.origin.place, _SMALL, "detail"))
+    return card_of(role, kind, lines, dimensions(node), _title(node))
+
+
+def card_of(role: Role, kind: str, lines: Sequence[tuple[str, float, Role]], dims: str, title: str) -> Card:
+    """A card as large as its lines need."""
     width = max(text_width(text, size) for text, size, _ in lines)
     height = _LINE * len(lines)
     if role in ("op", "composite", "gradient"):
         width, height = max(1.2 * width + 22, 52), 1.2 * height + 14
-    elif role == "parameter":
+    elif role in ("parameter", "fold"):
         width, height = width + 20, height + 10
-    return _Card(role, kind, tuple(lines), dimensions(node), _title(node), width, height)
+    return Card(role, kind, tuple(lines), dims, title, width, height)
 
 
 def _role(node: Node) -> tuple[Role, str]:
@@ -218,9 +223,13 @@ _TURNS: dict[str, Callable[[float, float, float], tuple[float, float]]] = {
 }
 
 
-def _scene(
-    cards: Sequence[_Card], edges: Sequence[tuple[int, int]], outputs: Sequence[Node], direction: Direction
+def compose(
+    cards: Sequence[Card],
+    edges: Sequence[tuple[int, int]],
+    outputs: Sequence[str],
+    direction: Direction = "up",
 ) -> Scene:
+    """The scene of cards and the edges between them, laid out; ``outputs`` are named in its title."""
     upright = direction in ("up", "down")
     sizes = [
         (card.block_width, card.block_height) if upright else (card.block_height, card.block_width)
@@ -242,10 +251,12 @@ def _scene(
     counts = {
         kind: sum(card.role in roles for card in cards)
         for kind, roles in [
-            ("op", ("op", "composite", "gradient")), ("parameter", ("parameter",)), ("input", ("input",)),
+            ("op", ("op", "composite", "gradient", "fold")),
+            ("parameter", ("parameter",)),
+            ("input", ("input",)),
         ]
     }  # fmt: skip
-    labels = ", ".join(node.label for node in outputs)
+    labels = ", ".join(outputs)
     told = f"{counts['op']} ops, {counts['parameter']} parameters, {counts['input']} inputs and constants"
     return Scene(
         across if upright else along,
@@ -256,9 +267,9 @@ def _scene(
     )
 
 
-def _node_group(card: _Card, x: float, y: float) -> Group:
+def _node_group(card: Card, x: float, y: float) -> Group:
     shapes: list[Shape] = []
-    if card.role == "parameter":
+    if card.role in ("parameter", "fold"):
         shapes.append(Box(x, y, card.width, card.height, card.role))
     elif card.role != "input":
         shapes.append(Oval(x, y, card.width, card.height, card.role))
@@ -271,7 +282,7 @@ def _node_group(card: _Card, x: float, y: float) -> Group:
 
 
 def _arrows(
-    cards: Sequence[_Card],
+    cards: Sequence[Card],
     centres: Sequence[tuple[float, float]],
     edges: Sequence[tuple[int, int]],
     placed: Placed,
@@ -319,7 +330,7 @@ def _before(number: int, edges: Sequence[tuple[int, int]], placed: Placed) -> fl
 
 
 def _on_face(
-    card: _Card, centre: tuple[float, float], direction: Direction, off: float, *, leaving: bool
+    card: Card, centre: tuple[float, float], direction: Direction, off: float, *, leaving: bool
 ) -> tuple[float, float]:
     """The point of a node's outline at which an edge leaves or enters."""
     x, y = centre
@@ -329,7 +340,7 @@ def _on_face(
     half, other = (card.height / 2, card.width / 2) if upright else (card.width / 2, card.height / 2)
     round_ = card.role in ("op", "composite", "gradient")
     reach = ellipse_edge(other, half, off) if round_ else half
-    reach += 0.0 if round_ or card.role == "parameter" else 2.0
+    reach += 2.0 if card.role == "input" else 0.0
     if upright:
         return x + off, y + sign * ahead[1] * reach
     return x + sign * ahead[0] * reach, y + off

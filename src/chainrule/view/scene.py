@@ -15,7 +15,9 @@ from ..errors import ArgumentError
 from .text import escape
 
 Point = tuple[float, float]
-Role = Literal["op", "composite", "gradient", "parameter", "input", "edge", "dims", "name", "detail", "label"]
+Role = Literal[
+    "op", "composite", "gradient", "fold", "parameter", "input", "edge", "dims", "name", "detail", "label"
+]
 
 
 class Oval(NamedTuple):
@@ -76,6 +78,7 @@ _COLOURS: dict[str, tuple[str, str]] = {
     "name": ("#0b5cad", "#8cc4ff"),
     "op": ("#ffffff", "#1d232c"),
     "composite": ("#f3f7ff", "#1b2740"),
+    "fold": ("#f3f7ff", "#1b2740"),
     "gradient": ("#fff6ec", "#33261a"),
     "gradient-line": ("#b4610e", "#f0a860"),
     "parameter": ("#dfe4ea", "#3a4350"),
