@@ -4,6 +4,7 @@ May import: every room below; nothing below imports it.  matplotlib and igraph a
 Start reading at ``drawing.py`` (then ``layout.py`` and ``scene.py``), then ``report.py``.
 """
 
+from .derivation import Derivation, derive
 from .drawing import Drawing, draw
 from .explain import Explanation, explain
 from .figures import plot_activations, plot_curves, plot_loss_surface, plot_map
@@ -11,6 +12,7 @@ from .report import Figure, Paragraph, Sample, Settings, Table, render_report, w
 from .text import format_records, format_table
 
 __all__ = [
+    "Derivation",
     "Drawing",
     "Explanation",
     "Figure",
@@ -18,6 +20,7 @@ __all__ = [
     "Sample",
     "Settings",
     "Table",
+    "derive",
     "draw",
     "explain",
     "format_records",

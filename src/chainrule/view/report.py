@@ -80,11 +80,16 @@ def render_report(title: str, sections: Mapping[str, Sequence[Item]]) -> str:
         for heading, items in sections.items()
     )
     contents = f'<nav aria-label="Sections">{links}</nav>\n' if len(anchors) > 1 else ""
+    return page(title, body, contents=contents)
+
+
+def page(title: str, body: str, *, contents: str = "", style: str = "") -> str:
+    """An HTML page in the reports' style around ``body``; that, ``contents`` and ``style`` are markup."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f"<title>{escape(title)}</title>\n<style>{_STYLE}{style}</style>\n</head>\n<body>\n<main>\n"
         f"<header><h1>{escape(title)}</h1>\n{contents}</header>\n{body}\n</main>\n</body>\n</html>\n"
     )
 

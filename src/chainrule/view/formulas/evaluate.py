@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...namespace import erf
 from .calls import conformed
-from .notation import Big, Call, Cases, Fence, Index, Indicator, Infix, Joined, Not, Shaped
+from .notation import Big, Call, Cases, Derivative, Fence, Index, Indicator, Infix, Joined, Not, Shaped
 from .tree import (
     Convention,
     Fraction,
@@ -87,6 +87,8 @@ class _Evaluation:
                 return np.logical_not(self(body))
             case Indicator(condition):
                 return np.asarray(self(condition)).astype(float)
+            case Derivative():
+                return self._named(formula.text())
             case Fence(left, body):
                 return _FENCES[left](self(body))
             case Cases(value, condition, otherwise):
@@ -144,7 +146,7 @@ def _softmax(x: Any) -> Any:
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-_NAMES = {"π": math.pi, "𝟏": 1.0}
+_NAMES = {"π": math.pi, "𝟏": 1.0, "I": 1.0}
 _INFIX: dict[str, Callable[[Any, Any], Any]] = {
     "=": np.equal, "≠": np.not_equal, "<": np.less, "≤": np.less_equal, ">": np.greater,
     "≥": np.greater_equal, "∧": np.logical_and, "∨": np.logical_or, "⊻": np.logical_xor, "mod": np.mod,
@@ -162,4 +164,5 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "Φ": lambda x: 0.5 * (1 + erf(np, np.asarray(x, float) / math.sqrt(2))),
     "softmax": _softmax,
     "stop_gradient": lambda x: x,
+    "diag": np.diag,
 }  # fmt: skip

@@ -18,7 +18,7 @@ from .tidy import tidy
 from .tree import Convention, Math, MatrixProduct, Transpose, number, symbol
 from .writing import Names, Writer, symbols
 
-_LARGEST = 64
+LARGEST = 64
 """Names, numbers and signs of a rule that is still written out; larger ones are written ``ȳ ∂h/∂x``."""
 
 
@@ -57,12 +57,12 @@ def local_rule(
     known = {table.upstream: up, table.out: own}
     for given, standing in zip(inputs, table.inputs, strict=True):
         known.setdefault(standing, given)
-    if _written_size(found, known) > _LARGEST:
+    if written_size(found, known) > LARGEST:
         return pulled_back(up, own, inputs[index], convention)
     return tidy(Writer(known, convention)(found), up)
 
 
-def _written_size(node: Node, known: Mapping[Node, Math]) -> int:
+def written_size(node: Node, known: Mapping[Node, Math]) -> int:
     """How many pieces the formula has; what is read twice is written twice."""
     size: dict[Node, int] = {}
     for each in topological([node], stop=known.__contains__):

@@ -25,6 +25,10 @@ def transposed(body: Math) -> Math:
 
 def _reshape(node: Node, operands: Sequence[Math], convention: Convention) -> Math:
     source, x = node.inputs[0], operands[0]
+    if isinstance(x, Index) and source.op.name == "slice" and node.ndim < source.ndim:
+        found = _entries(node, source, x)
+        if found is not None:
+            return found
     before, after = source.shape, node.shape
     if source.size == 1 and not before:
         return x
@@ -39,6 +43,23 @@ def _reshape(node: Node, operands: Sequence[Math], convention: Convention) -> Ma
     if not [n for n in after if n != 1]:
         return x
     return Index(x, tuple(_places(before, after)), node.ndim, (x,), computing(node))
+
+
+def _entries(node: Node, source: Node, sliced: Index) -> Math | None:
+    """A slice of one element along some axes, which are then gone: ``x[0]``; None where other axes go too."""
+    whole, slices = source.inputs[0].shape, source.attributes["slices"]
+    single = sorted((n for n, size in enumerate(source.shape) if size == 1), key=lambda n: whole[n] == 1)
+    gone = set(single[: source.ndim - node.ndim])
+    if tuple([size for n, size in enumerate(source.shape) if n not in gone]) != node.shape:
+        return None
+    places = [number(slices[n][0]) if n in gone else place for n, place in enumerate(sliced.places)]
+    while places[-1] == WHOLE:
+        places.pop()
+    compute = sliced.compute
+    assert compute is not None
+    return Index(
+        sliced.base, tuple(places), node.ndim, sliced.operands, lambda *x: compute(*x).reshape(node.shape)
+    )
 
 
 def _places(before: Sequence[int], after: Sequence[int]) -> list[Math]:

@@ -276,6 +276,7 @@ PRINTERS: dict[str, Printer] = {
     "any": _over("any"),
     "all": _over("all"),
     "cumulative_sum": named("cumsum"),
+    "pad": named("pad", "widths"),
     "matmul": _matmul,
     "einsum": _einsum,
     "take": _take,

@@ -73,7 +73,9 @@ def _term(formula: Math) -> Term:
     if isinstance(formula, MatrixProduct):
         inners = [_term(factor) for factor in formula.factors]
         coefficient = math.prod(inner.coefficient for inner in inners)
-        if coefficient not in (0, 1):
+        if coefficient == 0:
+            return Term(0, [], [])
+        if coefficient != 1:
             plain = [_written(inner._replace(coefficient=1), None) for inner in inners]
             return Term(coefficient, [replace(formula, factors=tuple(plain))], [])
     return Term(1, [formula], [])
@@ -85,7 +87,9 @@ def _whole_or_not(value: float) -> float | int:
 
 def _product(formula: Math, upstream: Math | None) -> Math:
     term = _term(formula)
-    return formula if term.coefficient == 0 or term.top == [formula] else _written(term, upstream)
+    if term.coefficient == 0:
+        return number(0)
+    return formula if term.top == [formula] else _written(term, upstream)
 
 
 def _written(term: Term, upstream: Math | None) -> Math:
@@ -186,7 +190,10 @@ def _sum(formula: Sum, upstream: Math | None) -> Math:
 
 
 def _added(terms: Sequence[Term], upstream: Math | None) -> Math:
-    """The sum; it begins with a term that is added, if there is one."""
+    """The sum, equal terms together; it begins with a term that is added, if there is one."""
+    terms = _merged(terms)
+    if not terms:
+        return number(0)
     first = next((place for place, term in enumerate(terms) if term.coefficient > 0), 0)
     order = [terms[first], *terms[:first], *terms[first + 1 :]]
     if len(order) == 1 and order[0].coefficient > 0:
@@ -195,14 +202,28 @@ def _added(terms: Sequence[Term], upstream: Math | None) -> Math:
     return Sum(tuple([_written(t._replace(coefficient=abs(t.coefficient)), upstream) for t in order]), signs)
 
 
+def _merged(terms: Sequence[Term]) -> list[Term]:
+    """Terms that differ in their coefficient alone, as one."""
+    found: list[Term] = []
+    for term in terms:
+        for place, other in enumerate(found):
+            if (term.top, term.bottom) == (other.top, other.bottom) and term.top:
+                found[place] = other._replace(coefficient=other.coefficient + term.coefficient)
+                break
+        else:
+            found.append(term)
+    return [term for term in found if term.coefficient]
+
+
 def _factored(terms: Sequence[Term], upstream: Math | None) -> Math | None:
     """The terms over their common factors, where the upstream is among them: ``ȳ ⊙ (p − y)``."""
     common = [f for f in dict.fromkeys(terms[0].top) if all(f in term.top for term in terms)]
-    if not any(_is_upstream(factor, upstream) for factor in common):
-        return None
     below = [f for f in dict.fromkeys(terms[0].bottom) if all(f in term.bottom for term in terms)]
     sizes = {abs(term.coefficient) for term in terms}
     scale = sizes.pop() if len(sizes) == 1 else 1
+    shared = upstream == Number(1) and (scale != 1 or below)
+    if not shared and not any(_is_upstream(factor, upstream) for factor in common):
+        return None
     rest = [
         Term(_whole_or_not(term.coefficient / scale), _less(term.top, common), _less(term.bottom, below))
         for term in terms

@@ -95,7 +95,11 @@ def value_rule(node: Node, names: Names, *, convention: Convention = "row") -> M
     """
     if not node.inputs:
         return leaf(node, names.get(node))
-    operands = symbols(node.inputs, names)
+    return defined(node, symbols(node.inputs, names), convention)
+
+
+def defined(node: Node, operands: Sequence[Math], convention: Convention) -> Math:
+    """What a node is on these operands: composites and movements are spelled out."""
     definition = DEFINITIONS.get(node.op.name) if is_own(node) else None
     if definition is not None and (found := definition(node, operands, convention)) is not None:
         return found
