@@ -30,8 +30,9 @@ from ..graph import (
 from ..ops import Composite, parts
 from ..ops.casts import StopGradient
 from .compare import Comparison, Tolerance, compare
-from .hints import hint
 from .probe import Probe
+from .shrink import Alone, smallest
+from .slips import slip
 
 Index = tuple[int, ...]
 
@@ -52,6 +53,8 @@ class Fault(NamedTuple):
     right: float
     is_kink: bool
     hint: str = ""
+    smallest: tuple[str, ...] = ()
+    """The smallest case that fails, as lines."""
 
     def __str__(self) -> str:
         x = self.node.inputs[self.input]
@@ -70,6 +73,7 @@ class Fault(NamedTuple):
         ]
         if self.hint:
             lines.append(f"  hint: {self.hint}")
+        lines += [f"  {line}" for line in self.smallest]
         return "\n".join(lines)
 
     def _ratio(self) -> str:
@@ -171,7 +175,39 @@ def _check_alone(
         found = _pinpoint(probe, tolerance, rng)
         if found is None or found[2].verdict[0] != WRONG:
             return kink
-    return _fault(node, probe, positions, found, is_kink=False, rng=rng)
+    fault = _fault(node, probe, positions, found, is_kink=False, rng=rng)
+    return _shrunk(fault, alone, wrt, positions, bound, tolerance, rng)
+
+
+def _shrunk(
+    fault: Fault,
+    alone: Node,
+    wrt: Sequence[Node],
+    positions: Sequence[int],
+    bound: Environment,
+    tolerance: Tolerance,
+    rng: np.random.Generator,
+) -> Fault:
+    """The fault with the smallest shapes that show it, and a hint from them where it has none."""
+
+    def fails(probe: Probe) -> bool:
+        if _agrees(probe, tolerance, rng):
+            return False
+        found = _pinpoint(probe, tolerance, rng)
+        return found is not None and found[2].verdict[0] == WRONG
+
+    values = [x.array if isinstance(x, Constant) else bound[x] for x in alone.inputs]
+    whole = Alone(alone, alone.inputs, tuple(values), tuple(positions))
+    least = smallest(whole, fails, {fault.input: fault.entry})
+    if least is None:
+        return fault
+    told = fault.hint
+    if not told:
+        probe = least.alone.probe()
+        told = slip(
+            least.alone.node, probe, positions, positions.index(fault.input), random_pair(probe, rng)[1]
+        )
+    return fault._replace(hint=told, smallest=tuple(least.lines()))
 
 
 def random_pair(probe: Probe, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -247,7 +283,7 @@ def _fault(
 ) -> Fault:
     j, i, comparison = found
     number, entry = locate(j, probe.inputs)
-    told = "" if is_kink or rng is None else hint(node, probe, positions, number, random_pair(probe, rng)[1])
+    told = "" if is_kink or rng is None else slip(node, probe, positions, number, random_pair(probe, rng)[1])
     return Fault(
         node=node,
         input=positions[number],

@@ -42,7 +42,7 @@ class Probe:
         self.outputs, self.inputs = list(outputs), list(inputs)
         self.dtype: DType = self.inputs[0].dtype
         self.eps = float(np.finfo(self.dtype).eps)
-        self._environment = dict(environment)
+        self._given, self._environment = dict(environment), dict(environment)
         self._stepper = Stepper(self._frozen())
         self.point = np.concatenate([np.ravel(environment[x]) for x in self.inputs])
         self.evaluations = 0
@@ -89,6 +89,12 @@ class Probe:
             for flows, x in zip(self._flows, self.inputs, strict=True)
         ]
         return np.concatenate(parts).astype(np.float64) if parts else np.zeros(0)
+
+    def elsewhere(self, number: int, value: Array) -> Probe:
+        """The same function around a point with another value of one input."""
+        return Probe(
+            self.outputs, self.inputs, {**self._given, self.inputs[number]: value.astype(self.dtype)}
+        )
 
     def pullback_environment(self, u: Array) -> Environment:
         """What ``pulled`` is evaluated with, for a search in it."""
