@@ -9,25 +9,26 @@ from typing import Any
 from ...data.files import write_atomically
 from ...engines.trace import Step, step_through
 from ...graph import Node, bind
-from ..drawing import draw
 from ..formulas import Convention
 from ..text import escape
 from .numeric import Checks
-from .page import fallback_table, render_page
+from .page import fallback, render_page
+from .picture import picture
 from .record import Recorder
 
 
 class Explanation:
     """Both passes over a graph: ``.record`` is their record, ``.html`` the page, :meth:`save` writes it."""
 
-    def __init__(self, record: dict[str, Any], output: Node, steps: Sequence[Step]) -> None:
+    def __init__(self, record: dict[str, Any], steps: Sequence[Step]) -> None:
         self.record = record
-        self._output, self._steps = output, steps
+        self._steps = steps
 
     @property
     def html(self) -> str:
         """The page: one file, without anything to fetch."""
-        return render_page(self.record, fallback_table(self.record, self._steps))
+        drawing = picture(self.record).svg
+        return render_page(self.record, drawing + fallback(self.record, self._steps))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the page to ``path``; what stood there is replaced as a whole."""
@@ -40,7 +41,7 @@ class Explanation:
         )
 
     def _repr_svg_(self) -> str:
-        return draw(self._output).svg
+        return picture(self.record).svg
 
     def __repr__(self) -> str:
         return f"<explanation: {self.record['title']}, {len(self.record['nodes'])} nodes>"
@@ -68,7 +69,7 @@ def explain(
     trace = step_through(output, feed, inside=unfold)
     recorder = Recorder(trace, convention=convention, checks=Checks(trace) if check else None)
     record = recorder.as_record(title or output.label, about, bind(feed), exercised=exercise)
-    explanation = Explanation(record, output, recorder.steps)
+    explanation = Explanation(record, recorder.steps)
     if path is not None:
         explanation.save(path)
     return explanation

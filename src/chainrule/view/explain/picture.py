@@ -18,7 +18,8 @@ def picture(record: Mapping[str, Any]) -> Drawing:
 
     >>> import chainrule as cr
     >>> x = cr.variable([1.0, 2.0], name="x")
-    >>> picture(cr.view.explain(cr.sum(cr.tanh(x)), check=False).record)
+    >>> from chainrule.view.explain import explain
+    >>> picture(explain(cr.sum(cr.tanh(x)), check=False).record)
     <drawing: graph of sum: 2 ops, 1 parameters, 0 inputs and constants>
     """
     layout = record["layouts"][0]

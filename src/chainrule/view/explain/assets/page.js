@@ -291,6 +291,10 @@ async function start() {
   page.start();
   keys(page);
   controls(page);
+  addEventListener("beforeprint", () => {
+    page.graph.camera.fit(false);
+    find("steps").open = true;
+  });
   addEventListener("hashchange", () => page._follow(location.hash));
   // The colours of heat maps and small pictures are those of the surroundings.
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => page._refresh());
