@@ -272,6 +272,12 @@ def begin(config: EntityConfig, train: Sentences, tag: str, given: Given) -> Ent
             path=train.path,
             mend="name the column with the spans: --set data.tag=NAME",
         )
+    if config.model.form == "margin" and len(counted) == 1:
+        raise DataError(
+            f"every word of the training sentences is {found[0]}, and a margin needs others to be above",
+            path=train.path,
+            mend="give sentences with other words as well, or choose another --set model.form=softmax",
+        )
     learned = Vocabulary([OUTSIDE, *found], padding=None, unknown=None)
     scorer = EntityScorer.untrained(config, channels, learned, given.vectors)
     scorer.further = given.further
