@@ -229,3 +229,33 @@ def test_the_entry_at_fault_is_kept() -> None:
     assert "smallest failing shapes: x (1,)" in str(caught.value)
     assert "at x = [3.]" in str(caught.value)
     assert "the rule's Jacobian [[5.]], by differences [[6.]]" in str(caught.value)
+
+
+# -- a forward that is not pure ------------------------------------------------------------------------------
+
+
+def in_place(xp: Any, x: Any) -> Any:
+    x *= 2
+    return x
+
+
+def drawn(xp: Any, x: Any) -> Any:
+    return x * NOISE.normal()
+
+
+NOISE = np.random.default_rng(0)
+IMPURE = {
+    "in place": (
+        in_place,
+        lambda ct, y, x: ct * 2,
+        "its forward writes to its input 0, which other ops read too",
+    ),
+    "random": (drawn, lambda ct, y, x: ct, "its forward gives another result each time for the same inputs"),
+}
+
+
+@pytest.mark.parametrize("name", IMPURE)
+def test_a_forward_that_is_not_pure_is_refused(name: str) -> None:
+    forward, vjp, words = IMPURE[name]
+    with pytest.raises(GradientCheckError, match=f"the op 'mine' is not pure: {words}"):
+        cr.check_gradients(lambda x: cr.sum(op(forward, vjp)(cr.sin(x))), V)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,23 +13,17 @@ from ..engines.differences import AGREES, KINK, UNCERTAIN
 from ..engines.nonfinite import Finding, first_nonfinite
 from ..errors import ArgumentError, DTypeError, GradientCheckError
 from ..graph import (
-    Array,
     Environment,
     Node,
-    Placeholder,
-    Variable,
-    as_node,
-    bind,
     constant,
-    placeholder,
-    topological,
     user_place,
 )
-from ..trees import flatten, rebuild_tree
 from .blame import Fault, find_faults, locate, random_pair
 from .compare import Comparison, Tolerance, attainable, compare
-from .probe import Probe, retyped
+from .probe import Probe
+from .purity import impurity
 from .report import Entry, GradientReport, Nudge, entry_table, indexed
+from .subject import Subject, of_function, of_nodes
 
 Mode = Literal["auto", "direction", "full"]
 
@@ -89,9 +82,9 @@ def check_gradients(
             f"check_gradients: mode={mode!r}", where=user_place(), mend="'auto', 'direction' or 'full'"
         )
     if isinstance(fn_or_node, Node) or not callable(fn_or_node):
-        subject = _of_nodes(fn_or_node, inputs, wrt, feed, kind)
+        subject = of_nodes(fn_or_node, inputs, wrt, feed, kind)
     else:
-        subject = _of_function(fn_or_node, inputs, wrt, feed, kind)
+        subject = of_function(fn_or_node, inputs, wrt, feed, kind)
     check = _Check(subject, mode, directions, tolerance, np.random.default_rng(seed))
     return check.run(order)
 
@@ -112,125 +105,6 @@ def _tolerance(dtype: DType, rtol: float | None, atol: float | None, step: float
     return Tolerance.usual(dtype, rtol, atol, step)
 
 
-# -- what is checked: outputs over leaves, at values ------------------------------------------------------
-
-
-class _Subject(NamedTuple):
-    name: str
-    outputs: list[Node]
-    wrt: list[Node]
-    labels: list[str]
-    environment: Environment
-
-
-def _of_function(
-    fn: Callable[..., Any],
-    inputs: Sequence[Any],
-    wrt: Sequence[Node | int] | Node | int | None,
-    feed: Mapping[Any, Any] | None,
-    dtype: DType,
-) -> _Subject:
-    values, tree = flatten(tuple(inputs))
-    arrays = [_input(value, dtype) for value in values]
-    labels = _argument_names(fn, inputs)
-    leaves: list[Node] = [
-        placeholder(array.shape, array.dtype, name=label) for array, label in zip(arrays, labels, strict=True)
-    ]
-    arguments = rebuild_tree(tree, leaves)
-    outputs = [as_node(output) for output in flatten(fn(*arguments))[0]]
-    environment = {**bind(feed), **dict(zip(leaves, arrays, strict=True))}
-    if wrt is None:
-        chosen = [leaf for leaf in leaves if is_float(leaf.dtype)]
-    else:
-        chosen = []
-        for item in [wrt] if isinstance(wrt, Node | int) else wrt:
-            chosen += flatten(arguments[item])[0] if isinstance(item, int) else [item]
-    name = getattr(fn, "__name__", type(fn).__name__)
-    return _subject("f" if name == "<lambda>" else name, outputs, chosen, environment, dtype)
-
-
-def _of_nodes(
-    nodes: Any,
-    inputs: Sequence[Any],
-    wrt: Sequence[Node | int] | Node | int | None,
-    feed: Mapping[Any, Any] | None,
-    dtype: DType,
-) -> _Subject:
-    outputs = [nodes] if isinstance(nodes, Node) else list(nodes)
-    if inputs or not all(isinstance(node, Node) for node in outputs):
-        raise ArgumentError(
-            "check_gradients takes a function and its inputs, or a node and feed={placeholder: array}",
-            where=user_place(),
-        )
-    leaves = [n for n in topological(outputs) if isinstance(n, Variable | Placeholder) and is_float(n.dtype)]
-    chosen: list[Any] = list(leaves) if wrt is None else list(wrt) if isinstance(wrt, Sequence) else [wrt]
-    name = outputs[0].label if len(outputs) == 1 else "nodes"
-    return _subject(name, outputs, chosen, bind(feed), dtype)
-
-
-def _input(value: Any, dtype: DType) -> Array:
-    array = value.value if isinstance(value, Node) else np.asarray(value)
-    if np.iscomplexobj(array):
-        raise DTypeError(
-            "check_gradients: complex inputs; derivatives here are of real functions",
-            where=user_place(),
-            mend="pass the real and the imaginary part as two inputs",
-        )
-    array = np.asarray(array, as_dtype(array.dtype))
-    return array.astype(dtype) if array.dtype.kind == "f" else array
-
-
-def _argument_names(fn: Callable[..., Any], inputs: Sequence[Any]) -> list[str]:
-    """The function's own names for its arguments, numbered where one argument holds several arrays."""
-    try:
-        names = [
-            p.name
-            for p in inspect.signature(fn).parameters.values()
-            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-        ]
-    except (TypeError, ValueError):  # a callable without a signature
-        names = []
-    names += [f"argument {number}" for number in range(len(names), len(inputs))]
-    labels = []
-    for name, value in zip(names, inputs, strict=False):
-        count = len(flatten(value)[0])
-        labels += [name] if count == 1 else [f"{name}.{number}" for number in range(count)]
-    return labels
-
-
-def _subject(
-    name: str, outputs: list[Node], chosen: Sequence[Node], environment: Environment, dtype: DType
-) -> _Subject:
-    floats = [output for output in outputs if is_float(output.dtype)]
-    for leaf in chosen:
-        if not isinstance(leaf, Variable | Placeholder) or not is_float(leaf.dtype):
-            raise DTypeError(
-                f"check_gradients: {leaf!r} is not a float variable or placeholder", where=user_place()
-            )
-    if not chosen or not floats:
-        raise DTypeError(
-            f"check_gradients: there is no float {'output' if chosen else 'input'} to differentiate",
-            where=user_place(),
-            mend="pass floats (3.0, not 3)",
-        )
-    typed, stand_ins = retyped(floats, dtype)
-    full: Environment = {}
-    for leaf in {**dict.fromkeys(chosen), **dict.fromkeys(topological(floats))}:
-        if not isinstance(leaf, Variable | Placeholder):
-            continue
-        value = environment.get(leaf, leaf.array if isinstance(leaf, Variable) else None)
-        if value is not None:
-            new = stand_ins.get(leaf, leaf)
-            full[new] = value.astype(new.dtype)
-    # A leaf that the outputs do not depend on was not met by the walk; its derivative is 0.
-    wrt = [stand_ins.get(leaf, leaf) for leaf in chosen]
-    for leaf, new in zip(chosen, wrt, strict=True):
-        if new.dtype is not dtype:
-            wrt[wrt.index(new)] = substitute_leaf = placeholder(leaf.shape, dtype, name=leaf.label)
-            full[substitute_leaf] = full[leaf].astype(dtype)
-    return _Subject(name, typed, wrt, [leaf.label for leaf in chosen], full)
-
-
 # -- the check ---------------------------------------------------------------------------------------------
 
 
@@ -238,7 +112,7 @@ class _Check:
     """One run: first order, then second, each a comparison over a probe."""
 
     def __init__(
-        self, subject: _Subject, mode: Mode, directions: int, tolerance: Tolerance, rng: np.random.Generator
+        self, subject: Subject, mode: Mode, directions: int, tolerance: Tolerance, rng: np.random.Generator
     ) -> None:
         self.subject, self.mode, self.directions = subject, mode, directions
         self.tolerance, self.rng = tolerance, rng
@@ -252,6 +126,7 @@ class _Check:
         subject = self.subject
         several = len(subject.outputs) > 1
         names = [f"{subject.name}.{i}" if several else subject.name for i in range(len(subject.outputs))]
+        self._refuse_impure()
         with np.errstate(all="ignore"):
             probe = self._probe(subject.outputs, subject.environment)
             self._compare(probe, 1, names)
@@ -302,6 +177,16 @@ class _Check:
             finding = first_nonfinite(probe.pulled, probe.pullback_environment(u))
             self._refuse_nonfinite("its derivative by the rules is", finding)
         return probe
+
+    def _refuse_impure(self) -> None:
+        found = impurity(self.subject.outputs, self.subject.environment)
+        if found is not None:
+            node, told = found
+            raise GradientCheckError(
+                f"the op {node.op.name!r} is not pure: {told}",
+                where=str(node.origin),
+                mend="compute a new array (x * 2 for x *= 2); draw random numbers from a key among the inputs",
+            )
 
     def _refuse_nonfinite(self, what: str, finding: Finding | None) -> None:
         raise GradientCheckError(
