@@ -1,4 +1,4 @@
-"""A headless Chromium for the tests of pages; they are marked ``browser``."""
+"""A headless Chromium for the tests of pages; they are marked ``browser`` and run by ``pytest -m browser``."""
 
 from __future__ import annotations
 
@@ -9,18 +9,30 @@ from typing import Any
 
 import pytest
 
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _SWITCHES = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 
 
+def chromium() -> str:
+    """The machine's Chromium: what CHROMIUM says, else the first on the PATH."""
+    named = os.environ.get("CHROMIUM")
+    if named and not os.access(named, os.X_OK):
+        pytest.fail(f"CHROMIUM={named}: there is no such program", pytrace=False)
+    found = named or next(filter(None, map(shutil.which, _NAMES)), None)
+    if found is None:
+        pytest.fail("no Chromium: install it (Debian: chromium), or name it by CHROMIUM=…", pytrace=False)
+    return found
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """A Chromium of the machine's own, or Playwright's."""
-    api = pytest.importorskip("playwright.sync_api")
-    own = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    with api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=own, args=_SWITCHES)
+    """A Chromium of the machine's own, driven by Playwright (the extra ``browser``)."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium(), args=_SWITCHES)
         yield found
         found.close()

@@ -2,7 +2,7 @@
 
 import { Camera } from "chainrule/camera";
 import { compose, curve } from "chainrule/placing";
-import { card, drawMark, drawShape, foldName, outputs, plainNumber, size } from "chainrule/shapes";
+import { card, drawMark, drawShape, foldName, outputs, plainNumber, size, textWidth } from "chainrule/shapes";
 import { many, short, spokenDimensions } from "chainrule/numbers";
 import { scalar } from "chainrule/store";
 import { svg } from "chainrule/svg";
@@ -275,7 +275,8 @@ export class Graph {
       const text = state.product(piece);
       if (!text) continue;
       const { x, y } = element.getPointAtLength(Math.max(element.getTotalLength() - 40, element.getTotalLength() / 2));
-      notes.push(svg("text", { class: "note", x, y: y + 4 }, text));
+      const width = textWidth(text, 13, "600") + 12;
+      notes.push(svg("g", { class: "note" }, svg("rect", { x: x - width / 2, y: y - 10, width, height: 20, rx: 10 }), svg("text", { x, y: y + 4.6 }, text)));
     }
     this.layers.notes.replaceChildren(...notes);
   }

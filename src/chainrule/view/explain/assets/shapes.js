@@ -16,7 +16,8 @@ const LONGEST = 26;
 const ruler = document.createElement("canvas").getContext("2d");
 const known = new Map();
 
-function textWidth(text, size, weight = "") {
+/** Pixels that a text takes. */
+export function textWidth(text, size, weight = "") {
   const key = `${size}${weight}${text}`;
   if (!known.has(key)) {
     ruler.font = `${weight} ${size}px ${FONT}`;
