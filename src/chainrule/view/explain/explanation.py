@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from ...data.files import write_atomically
@@ -24,7 +25,7 @@ class Explanation:
         self.record = record
         self._steps = steps
 
-    @property
+    @cached_property
     def html(self) -> str:
         """The page: one file, without anything to fetch."""
         drawing = picture(self.record).svg
@@ -59,12 +60,31 @@ def explain(
     exercise: bool = False,
     unfold: bool = True,
 ) -> Explanation:
-    """Record both passes over the graph of a scalar; write the page to ``path`` if given.
+    """Record both passes over the graph of a scalar, and make the page that steps through them.
+
+    Every node has its value, its gradient ∂L/∂node, and of each consumer one term, upstream × local =
+    downstream, whose sum the gradient is; with rules in symbols and numbers, and why there is no gradient
+    where there is none.  Arrays are kept whole while all of them fit in about a megabyte, and beyond that
+    by their first and last rows and columns, with exact statistics.
+
+    ``feed`` gives the placeholders' arrays.  The page is written to ``path``, replaced as a whole.
+    ``title`` and ``about`` stand above it.  In the ``convention`` "row" a vector is a row of matrix
+    products (x W), in "column" a column (W x).  ``check`` puts numerical gradients beside the analytic
+    ones: central differences in float64, entry by entry, of so many entries as a second or two allows.
+    An ``exercise`` hides numbers for the reader to find.  ``unfold`` records the passes over the parts of
+    composites as well, so that they can be opened.
+
+    Raises ``ShapeError`` for what is no scalar of floats, ``UnboundError`` for a placeholder without a
+    value, ``DataError`` where ``path`` cannot be written.  Source: Goldberg (2017), chapter 5.
 
     >>> import chainrule as cr
     >>> a, b, c = (cr.variable(v, name=n) for n, v in [("a", 3.0), ("b", 1.0), ("c", -2.0)])
-    >>> explain(c * (a + 2 * b))
+    >>> page = explain(c * (a + 2 * b))
+    >>> page
     <explanation: multiply, 7 nodes>
+    >>> [(node["symbol"], [term["rule"]["text"] for term in node["terms"]]) for node in page.record["nodes"]]
+    [('c', ['∂L/∂L·v₅']), ('a', ['∂L/∂v₅']), ('2', []), ('b', ['2·∂L/∂v₄']), ('v₄', ['∂L/∂v₅']),
+     ('v₅', ['c·∂L/∂L']), ('L', [])]
     """
     trace = step_through(output, feed, inside=unfold)
     recorder = Recorder(trace, convention=convention, checks=Checks(trace) if check else None)

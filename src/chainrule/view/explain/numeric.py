@@ -96,6 +96,10 @@ class Checks:
         self._base[node] = value
         return value
 
+    def is_live(self, node: Node) -> bool:
+        """Whether the node depends on a float leaf, so that it changes with one."""
+        return self._live[node]
+
     def run(self, node: Node, values: Sequence[Array]) -> Array:
         """The node's value from other values of its inputs, composites through their parts."""
         scope = self._scopes.get(node)
@@ -189,7 +193,8 @@ class _Scope:
         self._checks, self._output = checks, trace.output
         given = frozenset(node.inputs)
         order = [step.node for step in trace if step.node not in given]
-        reached = set(given)
+        # What does not depend on a float stays as it was: a mask is not drawn again.
+        reached = {child for child in given if checks.is_live(child)}
         self._order = []
         for part in order:
             if any(child in reached for child in part.inputs) and not isinstance(part.op, StopGradient):

@@ -68,17 +68,22 @@ def _digest(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
 
 
-def fallback_table(record: Mapping[str, Any], steps: Sequence[Step]) -> str:
-    """The steps as a table, which needs no script."""
+def fallback(record: Mapping[str, Any], steps: Sequence[Step]) -> str:
+    """The steps as a table, which needs no script.
+
+    Of an exercise it asks, too: what is computed, and every gradient, is a question mark.
+    """
+    asked = record["exercise"] is not None and record["exercise"]["start"]
     rows = []
     for node, step in zip(record["nodes"], steps, strict=True):
+        gradient = node["no_gradient"] if step.gradient is None else array_text(step.gradient)
         cells = (
             str(node["id"]),
             node["symbol"],
             node["rule"]["text"] or node["op"],
             " × ".join(map(str, node["shape"])) or "scalar",
-            array_text(step.value),
-            node["no_gradient"] if step.gradient is None else array_text(step.gradient),
+            "?" if asked and node["inputs"] else array_text(step.value),
+            "?" if asked and step.gradient is not None else gradient,
         )
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     head = "".join(f'<th scope="col">{name}</th>' for name in _COLUMNS)

@@ -13,7 +13,7 @@ from ...graph import Array
 
 _LIMITS = (16384, 4096, 1024, 256, 64)
 """Entries up to which an array is kept whole: the first that lets all of them fit."""
-_BYTES = 900_000
+_BYTES = 1_200_000
 _KEPT = {16384: 32, 4096: 16, 1024: 8, 256: 4, 64: 2}
 """Rows and columns kept at each end of one that is cut."""
 
