@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,8 @@ from ..engines.provenance import all_values
 from ..graph import Array, Environment, Node, bind, constant, topological
 
 
-class Edge(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Edge:
     """One product of the chain rule, in numbers."""
 
     consumer: Node
@@ -57,7 +59,7 @@ class Flow:
         for consumer, index, part in pairs:  # x * x reads one node twice: that is one edge
             key, below = (consumer, consumer.inputs[index]), self.values[part]
             if key in edges:
-                edges[key] = edges[key]._replace(downstream=edges[key].downstream + below)
+                edges[key] = replace(edges[key], downstream=edges[key].downstream + below)
             else:
                 edges[key] = Edge(consumer, index, self.values[self._table[consumer]], below)
         self._to: dict[Node, list[Edge]] = {}

@@ -185,7 +185,7 @@ class _Check:
             raise GradientCheckError(
                 f"the op {node.op.name!r} is not pure: {told}",
                 where=str(node.origin),
-                mend="compute a new array (x * 2 for x *= 2); draw random numbers from a key among the inputs",
+                mend="compute a new array (x * 2 for x *= 2); draw random numbers from a key that is given",
             )
 
     def _refuse_nonfinite(self, what: str, finding: Finding | None) -> None:

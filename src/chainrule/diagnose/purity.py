@@ -41,5 +41,6 @@ def _told(node: Node, inputs: Sequence[Array]) -> str:
         for number, (copy, value) in enumerate(zip(copies, inputs, strict=True)):
             if not np.array_equal(copy, value, equal_nan=value.dtype.kind == "f"):
                 return f"its forward writes to its input {number}, which other ops read too"
-    same = np.array_equal(*results, equal_nan=results[0].dtype.kind == "f")
+    first, second = results
+    same = np.array_equal(first, second, equal_nan=first.dtype.kind == "f")
     return "" if same else "its forward gives another result each time for the same inputs"

@@ -291,10 +291,9 @@ def _causes(flow: Flow, parameter: Node, path: Sequence[Edge], kind: str) -> lis
     blocked = [cause for cause in told if cause.kind not in ("scaled", "rows")]
     if kind == "fine":
         return [*sums, *blocked, *(cause for cause in told if cause.kind == "rows")]
-    wrong_way = (lambda gain: gain > 1) if kind == "tiny" else (lambda gain: gain < 1)
     scaled = [
         cause for edge in path
-        if not wrong_way(edge.gain)
+        if (edge.gain < 1) is (kind == "tiny")
         and (cause := cause_of(edge, flow.values)) is not None and cause.kind == "scaled"
     ]  # fmt: skip
     blocked = [] if kind == "huge" else [c for c in blocked if c.kind != "zero"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +24,8 @@ from .remedies import PASSING
 Index = tuple[int, ...]
 
 
-class Link(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Link:
     """One element on the way: a node, the place in it, and the value there."""
 
     node: Node

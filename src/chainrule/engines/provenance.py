@@ -89,7 +89,7 @@ def reads(node: Node, wanted: Mask, values: Mapping[Node, Array]) -> list[Mask]:
     if isinstance(op, (*_PLAIN, *_PRODUCTS)):
         return _indices_too(node, wanted, _pulled(node, wanted, values))
     if isinstance(op, OneHot):
-        return [wanted.any(axis=-1)]
+        return [np.asarray(wanted.any(axis=-1))]
     if isinstance(op, ArgMax | ArgSort | Reduction):
         return [_lines(node, wanted)]
     if isinstance(op, UnitInterval):
@@ -147,9 +147,9 @@ def first_of(mask: Mask) -> tuple[int, ...]:
 def unbroadcast(mask: Mask, shape: tuple[int, ...]) -> Mask:
     """The elements of an operand of ``shape`` that went to the places of ``mask``."""
     lead = mask.ndim - len(shape)
-    folded = mask.any(axis=tuple(range(lead))) if lead else mask
+    folded = np.asarray(mask.any(axis=tuple(range(lead)))) if lead else mask
     stretched = tuple(axis for axis, size in enumerate(shape) if size == 1 and folded.shape[axis] != 1)
-    return np.asarray(folded.any(axis=stretched, keepdims=True)) if stretched else np.asarray(folded)
+    return np.asarray(folded.any(axis=stretched, keepdims=True)) if stretched else folded
 
 
 def _through_parts(node: Node, wanted: Mask, values: Mapping[Node, Array]) -> list[Mask]:
@@ -210,7 +210,7 @@ def _indices_too(node: Node, wanted: Mask, found: Sequence[Mask | None]) -> list
     elif isinstance(op, AddAlongAxis):
         masks[2] = masks[1]
     elif isinstance(op, AddRows | PutRows):
-        rows = masks[1].reshape(masks[1].shape[0], -1).any(axis=1)
+        rows = np.asarray(masks[1].reshape(masks[1].shape[0], -1).any(axis=1))
         for number in range(2, len(inputs)):
             masks[number] = rows
     return masks

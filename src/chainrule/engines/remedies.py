@@ -138,6 +138,7 @@ def _parameter(case: Case) -> bool:
 _LOGS = ("log", "log2")
 _QUOTIENTS = ("divide", "reciprocal", "floor_divide", "remainder")
 _NORMS = ("sqrt",)
+_OVERFLOW = ("multiply", "square", "pow", "matmul", "sum", "prod", "add", "subtract")
 _LARGE = 1e3
 
 #: The first that holds; ``{op}`` is the op at fault, ``{leaf}`` the leaf, ``{extreme}`` what it holds.
@@ -232,7 +233,6 @@ _REMEDIES: list[tuple[Callable[[Case], bool], str]] = [
         "(optimizer clip=cr.optim.Clip(global_norm=1.0))",
     ),
 ]
-_OVERFLOW = ("multiply", "square", "pow", "matmul", "sum", "prod", "add", "subtract")
 
 
 def remedy(case: Case) -> str:
