@@ -140,13 +140,13 @@ class Builder:
             )
         return lines
 
-    def given(self, node: Node) -> str:
+    def given(self, node: Node) -> str | Math:
         """What a node is through which no gradient flows, in its leaves' names."""
         region = Region(node, {leaf for leaf in self.symbols if not leaf.inputs}, self.convention)
-        found = region.value(self.symbols, spelled=False).text()
-        return (
-            found if len(found) <= 2 * _SUBSTITUTED else f"by {node.op.name}, through which no gradient flows"
-        )
+        found = region.value(self.symbols, spelled=False)
+        if len(found.text()) > 2 * _SUBSTITUTED:
+            return f"by {node.op.name}, through which no gradient flows"
+        return found
 
     # -- backwards -----------------------------------------------------------------------------------------
 

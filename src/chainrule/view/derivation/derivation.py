@@ -14,10 +14,7 @@ from ..formulas import Convention, Derivative, Math
 from .building import Builder, check_arguments
 from .folding import fold
 from .lines import Line
-from .writers import document, page, rows_of_latex, rows_of_text
-
-Where = tuple[Math, str, tuple[int, ...]]
-"""A symbol, what it stands for, its shape."""
+from .writers import Where, document, page, rows_of_latex, rows_of_text
 
 
 class Derivation:
@@ -29,16 +26,22 @@ class Derivation:
 
     def __init__(
         self,
-        title: str,
+        title: str | Sequence[Math],
         convention: Convention,
         values: Sequence[Line],
         lines: Sequence[Line],
         where: Sequence[Where],
         exact: float,
     ) -> None:
-        self.title, self.convention = title, convention
+        self.heading, self.convention = title, convention
         self.values, self.lines, self.where = list(values), list(lines), list(where)
         self._exact = exact
+
+    @property
+    def title(self) -> str:
+        """What is derived, in plain text."""
+        words = self.heading
+        return words if isinstance(words, str) else ", ".join(part.text() for part in words)
 
     @property
     def worst(self) -> float:
@@ -158,11 +161,11 @@ def derive(
     builder = Builder(loss, targets, feed, convention)
     values, lines = builder.forward(), builder.backward()
     name = builder.symbols[loss]
-    asked = ", ".join(Derivative(name, builder.symbols[node]).text() for node in targets)
-    if len(targets) > _MOST_NAMED:
-        asked = f"The gradient of {name.text()} by {len(targets)} parameters"
+    asked: str | list[Math] = [Derivative(name, builder.symbols[node]) for node in targets]
+    if title is not None or len(targets) > _MOST_NAMED:
+        asked = title or f"The gradient of {name.text()} by {len(targets)} parameters"
     exact = 1e-9 if loss.dtype.itemsize == 8 else 1e-4
-    return Derivation(title or asked, convention, fold(values), fold(lines), _where(builder), exact)
+    return Derivation(asked, convention, fold(values), fold(lines), _where(builder), exact)
 
 
 def _where(builder: Builder) -> list[Where]:
@@ -175,7 +178,7 @@ def _where(builder: Builder) -> list[Where]:
         elif node not in builder.regions:
             found.append((symbol, builder.given(node), node.shape))
     for formula, alias in builder.aliases.items():
-        found.append((alias, formula.text(), builder.values[alias.name].shape))
+        found.append((alias, formula, builder.values[alias.name].shape))
     return found
 
 

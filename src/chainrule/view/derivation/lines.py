@@ -49,7 +49,7 @@ class Line:
             f"<mtr>{cell(head if not place else '')}{cell('<mo>=</mo>')}{cell(form.write(MATHML))}</mtr>"
             for place, form in enumerate(self.forms)
         ]
-        return f'<math display="block" class="steps"><mtable>{"".join(rows)}</mtable></math>'
+        return f'<math class="steps"><mtable displaystyle="true">{"".join(rows)}</mtable></math>'
 
     def latex(self) -> list[str]:
         """The rows of an ``align*`` environment."""

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Protocol
 
 from ..formulas import Convention, Math
-from ..formulas.latex import LATEX, escape
+from ..formulas.latex import escape
 from ..report import page as report_page
 from ..text import columns_of
 from ..text import escape as escape_html
@@ -19,15 +19,21 @@ _CONVENTIONS = {
 }
 
 
+Where = tuple[Math, str | Math, tuple[int, ...]]
+"""A symbol, what it stands for, its shape."""
+
+
 class Told(Protocol):
     """What the writers read of a derivation."""
 
-    title: str
+    heading: str | Sequence[Math]
     convention: Convention
     values: list[Line]
     lines: list[Line]
-    where: list[tuple[Math, str, tuple[int, ...]]]
+    where: list[Where]
 
+    @property
+    def title(self) -> str: ...
     @property
     def verdict(self) -> str: ...
 
@@ -60,7 +66,8 @@ def rows_of_text(told: Told) -> str:
     """The derivation for a terminal: each form on a line of its own."""
     out = [told.title, "═" * columns_of(told.title), _CONVENTIONS[told.convention], ""]
     for symbol, what, shape in told.where:
-        out.append(f"  {symbol.text()}: {what}, {_shape(shape)}")
+        told_as = what if isinstance(what, str) else what.text()
+        out.append(f"  {symbol.text()}: {told_as}, {_shape(shape)}")
     for heading, groups in _sections(told):
         out += ["", heading, "─" * len(heading)]
         for span, lines in groups:
@@ -114,7 +121,7 @@ def _latex_words(words: str) -> str:
 def document(told: Told) -> str:
     """A LaTeX document."""
     named = "\n".join(
-        f"\\item[$ {symbol.write(LATEX)} $] {escape(what)}, ${_latex_shape(_shape(shape))}$"
+        f"\\item[${symbol.latex()}$] {_in_latex(what)}, ${_latex_shape(_shape(shape))}$"
         for symbol, what, shape in told.where
     )
     exact = "\n".join(
@@ -129,7 +136,7 @@ def document(told: Told) -> str:
     return (
         "\\documentclass{article}\n\\usepackage{amsmath,amssymb}\n"
         "\\usepackage[margin=2.5cm]{geometry}\n\\allowdisplaybreaks\n\\begin{document}\n"
-        f"\\section*{{{_latex_title(told.title)}}}\n{_CONVENTIONS[told.convention]}\n"
+        f"\\section*{{{_latex_title(told)}}}\n{_CONVENTIONS[told.convention]}\n"
         f"\\begin{{description}}\n{named}\n\\end{{description}}\n"
         f"\\subsection*{{Forwards}}\n{first}\n\\subsection*{{Backwards}}\n{second}\n"
         "\\subsection*{Held against the run}\n"
@@ -139,8 +146,13 @@ def document(told: Told) -> str:
     )
 
 
-def _latex_title(title: str) -> str:
-    return escape(title).replace("∂", "$\\partial$")
+def _in_latex(what: str | Math) -> str:
+    return escape(what) if isinstance(what, str) else f"${what.latex()}$"
+
+
+def _latex_title(told: Told) -> str:
+    words = told.heading
+    return escape(words) if isinstance(words, str) else ", ".join(map(_in_latex, words))
 
 
 # -- HTML --------------------------------------------------------------------------------------------------
@@ -149,8 +161,7 @@ def _latex_title(title: str) -> str:
 def page(told: Told) -> str:
     """A page of its own: tables of equations with their shapes and deviations."""
     named = "".join(
-        f"<li>{symbol.mathml()}: {escape_html(what)}, {_shape(shape)}</li>"
-        for symbol, what, shape in told.where
+        f"<li>{symbol.mathml()}: {_in_html(what)}, {_shape(shape)}</li>" for symbol, what, shape in told.where
     )
     sections = [f"<p>{_CONVENTIONS[told.convention]}</p>\n<ul>{named}</ul>"]
     for heading, groups in _sections(told):
@@ -163,6 +174,10 @@ def page(told: Told) -> str:
         )
     sections.append(f"<p><strong>Verified:</strong> {escape_html(told.verdict)}.</p>")
     return report_page(told.title, "\n".join(sections), style=_STYLE)
+
+
+def _in_html(what: str | Math) -> str:
+    return escape_html(what) if isinstance(what, str) else what.mathml()
 
 
 def _html_group(span: str, lines: Sequence[Line]) -> str:
@@ -189,7 +204,7 @@ _STYLE = """
 .derivation .asked td:first-child{border-left:3px solid var(--link);padding-left:.7rem}
 math{font-size:1.12em}
 math .tensor{font-weight:600}
-math.steps{text-align:left;margin:0}
+math.steps{vertical-align:top}
 math.steps mtd{text-align:left;padding:.18em .25em}
 .note{margin:.2rem 0 0;color:var(--quiet);font-size:.88rem}
 """

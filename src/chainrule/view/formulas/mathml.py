@@ -55,7 +55,8 @@ class MathML:
         return f"<mrow>{f'<mo>{separator}</mo>'.join(items)}</mrow>"
 
     def fence(self, left: str, body: str, right: str) -> str:
-        return f"<mrow>{_fence(left, 'prefix')}{body}{_fence(right, 'postfix')}</mrow>"
+        tall = any(tag in body for tag in ("<mfrac", "<munder", "<mtable"))
+        return f"<mrow>{_fence(left, 'prefix', tall)}{body}{_fence(right, 'postfix', tall)}</mrow>"
 
     def fraction(self, top: str, bottom: str) -> str:
         return f"<mfrac>{top}{bottom}</mfrac>"
@@ -94,8 +95,9 @@ class MathML:
         return bool(parts_of(name).superscript)
 
 
-def _fence(sign: str, form: str) -> str:
-    return f'<mo form="{form}" fence="true" stretchy="false">{escape(sign)}</mo>'
+def _fence(sign: str, form: str, tall: bool) -> str:
+    stretchy = "" if tall else ' stretchy="false"'
+    return f'<mo form="{form}" fence="true"{stretchy}>{escape(sign)}</mo>'
 
 
 def _mark(text: str) -> str:
