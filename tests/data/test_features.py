@@ -121,6 +121,25 @@ def test_vectors_are_found_by_the_word_and_else_in_lower_case():
     assert (channels["vector"].given, channels["vector"].counts) == (50, (0,) * len(known))
 
 
+def test_other_spellings_are_looked_up_where_a_word_has_no_vector(tmp_path):
+    known = ["cool", "col", "york", "#tag", "i'm", "http", "&", "00", "u.s", "..", "book"]
+    forms = {
+        "#Cooool": "cool", "Coool": "cool", "#York": "york", "#Tag": "#tag", "*I'm*": "i'm", "&amp;": "&",
+        "https://a.b/c": "http", "www.a.b": "http", "#42": "00", "U.S.": "u.s", "....": "..",
+        "@book:": "book", "zzz": "<unk>", "##": "<unk>",
+    }  # fmt: skip
+    for respell in (False, True):
+        channels = Channels.fit(FORMS, ["vector"], vectors=(known, 3), respell=respell)
+        channels.save(tmp_path / "c.json")
+        for own in (channels, Channels.load(tmp_path / "c.json")):
+            ids = own.encode({"form": [list(forms)]}).ids["vector"].tolist()
+            found = own["vector"].vocabulary.decode(ids)
+            expected = (
+                list(forms.values()) if respell else ["#tag" if f == "#Tag" else "<unk>" for f in forms]
+            )
+            assert found == expected
+
+
 @settings(deadline=None, max_examples=40)
 @given(
     st.lists(st.lists(WORDS, max_size=6), min_size=1, max_size=5),

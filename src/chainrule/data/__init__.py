@@ -6,7 +6,7 @@ Start reading at ``vocabulary.py``, then ``windows.py`` and ``batches.py``.
 from chainrule.data.batches import Batches, BucketedBatches, Padded, permutation
 from chainrule.data.columns import CONLLU, Sentences, read_columns, read_conllu, write_columns
 from chainrule.data.encodings import DETECT, Encoding, detect_encoding
-from chainrule.data.features import Channel, Channels, Encoded, capitals, normalised, shape
+from chainrule.data.features import Channel, Channels, Encoded
 from chainrule.data.files import read_bytes, write_atomically
 from chainrule.data.labelled import Labelled, read_labelled
 from chainrule.data.normalise import Standardisation, standardise
@@ -41,6 +41,7 @@ from chainrule.data.vocabulary import Vocabulary
 from chainrule.data.windows import centered_windows, context_windows
 from chainrule.data.word_pairs import ContextPairs, WordPairs, keep_probabilities
 from chainrule.data.word_vectors import WordVectors
+from chainrule.data.word_views import capitals, normalised, shape
 
 __all__ = [
     "CONLLU",

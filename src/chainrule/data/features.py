@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from chainrule.data.files import Pathish, read_bytes, write_atomically
 from chainrule.data.vocabulary import Vocabulary
+from chainrule.data.word_views import capitals, normalised, sentence_capitals, shape, spellings
 from chainrule.errors import ArgumentError, DataError
 
 Columns = Mapping[str, Sequence[Sequence[str]]]
@@ -48,73 +49,6 @@ _FORMAT, _VERSION = "chainrule channels", 1
 _LONGEST = 20
 _MOST_NGRAMS = 16
 _NUMBERED = re.compile(r"(prefix|suffix|characters|ngrams)([1-9]\d?)")
-_DIGIT = re.compile(r"\d")
-
-
-def normalised(form: str, lower: bool = True, digits: bool = True) -> str:
-    """A word in lower case and with every digit as 0, so that 1984 and 2001 are one word.
-
-    >>> normalised("May"), normalised("31st"), normalised("USA", lower=False)
-    ('may', '00st', 'USA')
-    """
-    word = form.lower() if lower else form
-    return _DIGIT.sub("0", word) if digits else word
-
-
-def shape(form: str) -> str:
-    """The kinds of a word's characters, of a run of one kind the first three.
-
-    >>> shape("Obama"), shape("2,000"), shape("e-mail"), shape("ABCDE")
-    ('Xxxx', 'd,ddd', 'x-xxx', 'XXX')
-    """
-    found: list[str] = []
-    for character in form:
-        kind = character
-        if character.isalpha():
-            kind = "X" if character.isupper() or character.istitle() else "x"
-        elif character.isdigit():
-            kind = "d"
-        if found[-3:] != [kind] * 3:
-            found.append(kind)
-    return "".join(found)
-
-
-def capitals(form: str) -> str:
-    """Where the capitals of a word are.
-
-    >>> [capitals(form) for form in ("the", "The", "THE", "iPod", "I", "3.5")]
-    ['none', 'first', 'all', 'mixed', 'first', 'no letter']
-    """
-    letters = [character for character in form if character.isalpha()]
-    if not letters:
-        return "no letter"
-    upper = [not character.islower() and character != character.lower() for character in letters]
-    if not any(upper):
-        return "none"
-    if all(upper) and len(upper) > 1:
-        return "all"
-    return "first" if upper[0] and not any(upper[1:]) else "mixed"
-
-
-def sentence_capitals(words: Sequence[str]) -> str:
-    """How many of a sentence's words begin with a capital, those without a letter in front aside.
-
-    Texts that people type have sentences without any, headlines and shouting; what a capital says of one
-    word depends on the others.
-
-    >>> [sentence_capitals(text.split()) for text in ("i saw ann", "I saw Ann , twice , in Rome", "I SAW ANN")]
-    ['none', 'most', 'shouted']
-    >>> sentence_capitals([":-)"])
-    'none'
-    """
-    lettered = [word for word in words if word[:1].isalpha()]
-    if 2 * sum(len(word) > 1 and word.isupper() for word in lettered) > len(lettered):
-        return "shouted"
-    share = sum(word[0].isupper() for word in lettered) / max(len(lettered), 1)
-    return next(name for name, least in _SHARES if share >= least)
-
-
-_SHARES = (("all", 0.8), ("most", 0.5), ("many", 0.3), ("some", 0.15), ("few", 0.001), ("none", 0.0))
 
 
 @dataclass(frozen=True)
@@ -165,8 +99,10 @@ class Channels:
     ([2, 1], [2, 0])
     """
 
-    def __init__(self, channels: Sequence[Channel], *, lower: bool = True, digits: bool = True) -> None:
-        self.channels, self.lower, self.digits = tuple(channels), lower, digits
+    def __init__(
+        self, channels: Sequence[Channel], *, lower: bool = True, digits: bool = True, respell: bool = False
+    ) -> None:
+        self.channels, self.lower, self.digits, self.respell = tuple(channels), lower, digits, respell
 
     def __iter__(self) -> Any:
         return iter(self.channels)
@@ -200,6 +136,7 @@ class Channels:
         *,
         lower: bool = True,
         digits: bool = True,
+        respell: bool = False,
         min_count: int = 1,
         vectors: tuple[Iterable[str], int] | None = None,
     ) -> Channels:
@@ -207,13 +144,14 @@ class Channels:
 
         A symbol seen less than ``min_count`` times is unknown, so that there is something to learn about
         unknown ones; characters and shapes are all kept.  ``vectors`` are the words of the channel
-        ``vector``, and how many numbers each of their vectors has.
+        ``vector``, and how many numbers each of their vectors has; with ``respell`` a word that is none of
+        them is taken for the first of its other spellings that is.
 
         Raises ``ArgumentError`` for a channel named twice, a column that is not there, none at all.
         """
         if not names or len(set(names)) < len(names):
             raise ArgumentError(f"the channels {list(names)}", mend="name at least one, and none twice")
-        given = cls([], lower=lower, digits=digits)
+        given = cls([], lower=lower, digits=digits, respell=respell)
         channels = []
         for name in names:
             if name == VECTOR:
@@ -227,7 +165,7 @@ class Channels:
             vocabulary = Vocabulary.build(counts, min_count=least)
             known = (0, 0, *(counts[token] for token in vocabulary.tokens[2:]))
             channels.append(Channel(name, vocabulary, known, _size(name)))
-        return cls(channels, lower=lower, digits=digits)
+        return cls(channels, lower=lower, digits=digits, respell=respell)
 
     def encode(self, columns: Columns) -> Encoded:
         """The ids of every token in every channel.
@@ -246,8 +184,7 @@ class Channels:
     def _rows(self, channel: Channel, values: Sequence[str]) -> Ids:
         """The ids of distinct values, (values,) or (values, size)."""
         if channel.name == VECTOR:
-            known = channel.vocabulary
-            return known.encode([value if value in known else value.lower() for value in values])
+            return channel.vocabulary.encode([self._with_vector(channel, value) for value in values])
         view = self._view(channel.name)
         if channel.size == 1:
             return channel.vocabulary.encode([view(value)[0] for value in values])
@@ -256,6 +193,11 @@ class Channels:
             ids = channel.vocabulary.encode(view(value)[: channel.size])
             row[: len(ids)] = ids
         return rows
+
+    def _with_vector(self, channel: Channel, form: str) -> str:
+        """The first way to write a word that has a vector; the word where none has."""
+        ways = spellings(form) if self.respell else (form, form.lower())
+        return next((way for way in ways if way in channel.vocabulary), form)
 
     def _counted(self, name: str, columns: Columns) -> Counter[str]:
         """How often each symbol of a channel occurs."""
@@ -296,7 +238,8 @@ class Channels:
             }
             for c in self.channels
         ]
-        header = {"format": _FORMAT, "version": _VERSION, "lower": self.lower, "digits": self.digits}
+        read = {"lower": self.lower, "digits": self.digits, "respell": self.respell}
+        header = {"format": _FORMAT, "version": _VERSION, **read}
         write_atomically(path, json.dumps({**header, "channels": channels}) + "\n")
 
     @classmethod
@@ -312,7 +255,9 @@ class Channels:
             ]
             if any(len(channel.counts) != len(channel) for channel in channels):
                 raise ValueError("counts and tokens differ in number")
-            return cls(channels, lower=found["lower"], digits=found["digits"])
+            return cls(
+                channels, lower=found["lower"], digits=found["digits"], respell=found.get("respell", False)
+            )
         except (ValueError, KeyError, TypeError) as error:
             if isinstance(error, DataError):  # the file itself could not be read
                 raise

@@ -72,6 +72,8 @@ class FeatureOptions(Options):
     """Whether the words, and their beginnings and ends, are read in lower case."""
     digits: bool = True
     """Whether every digit is read as 0."""
+    respell: bool = False
+    """Whether a word without a vector gets that of another spelling: ``#Cooool`` that of ``cool``."""
     min_count: Count = 1
     """Words, beginnings, ends, … seen less often in training are unknown."""
 
@@ -270,6 +272,7 @@ def fit_channels(config: TaggingConfig, train: Sentences, tag: str, given: Given
             names,
             lower=features.lower,
             digits=features.digits,
+            respell=features.respell,
             min_count=features.min_count,
             vectors=None if vectors is None else (vectors.words, vectors.dimension),
         )
