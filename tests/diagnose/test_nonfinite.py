@@ -256,14 +256,14 @@ SCALAR: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-def brute_force(node: Node, index: tuple[int, ...]) -> tuple[str, tuple[int, ...]] | None:
-    """The earliest scalar that is NaN though no scalar it is computed from is: element by element.
+def brute_force(node: Node, index: tuple[int, ...]) -> set[tuple[str, tuple[int, ...]]]:
+    """The scalars below one that are NaN though no scalar they are computed from is: element by element.
 
     The graph is spelled out in scalars: each is its op on the scalars of the same (broadcast) place, or a
     sum of a line; a NaN's first ancestor is found by walking all of them.
     """
     values: dict[tuple[int, tuple[int, ...]], float] = {}
-    births: list[tuple[int, str, tuple[int, ...]]] = []
+    births: set[tuple[str, tuple[int, ...]]] = set()
 
     def value(at: Node, place: tuple[int, ...]) -> float:
         key = (at.serial, place)
@@ -293,12 +293,12 @@ def brute_force(node: Node, index: tuple[int, ...]) -> tuple[str, tuple[int, ...
             found = float(SCALAR[at.op.name](*[np.float32(r) for r in read]))
         values[key] = found
         if np.isnan(found) and not any(np.isnan(r) for r in read):
-            births.append((at.serial, at.op.name, place))
+            births.add((at.op.name, place))
         return found
 
     with np.errstate(all="ignore"):
         value(node, index)
-    return min(births)[1:] if births else None
+    return births
 
 
 @st.composite
@@ -333,7 +333,7 @@ def test_the_element_that_first_became_a_nan(node: Node) -> None:
         bad = np.argwhere(np.isnan(node.value))
     if not len(bad):
         return
-    births = [found for place in bad if (found := brute_force(node, tuple(int(i) for i in place)))]
+    births = set.union(*[brute_force(node, tuple(int(i) for i in place)) for place in bad])
     finding = first_nonfinite([node], {})
     assert finding is not None
     birth = finding.became or finding
