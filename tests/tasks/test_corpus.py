@@ -6,6 +6,7 @@ import gzip
 
 import pytest
 
+from chainrule.data.sources import recorded_source
 from chainrule.errors import ConfigurationError, DataError
 from chainrule.tasks.corpus import (
     END,
@@ -14,7 +15,6 @@ from chainrule.tasks.corpus import (
     detokenise,
     read_corpus,
     read_test,
-    recorded_text,
     tokenise,
 )
 
@@ -279,9 +279,10 @@ def test_of_the_python_docs_the_test_part_is_scored():
 def test_a_path_is_recorded_so_that_it_can_be_found_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write(tmp_path, book__txt="a")
-    assert recorded_text("book.txt") == str(tmp_path / "book.txt")
-    assert recorded_text("python-docs") == "python-docs"
-    assert recorded_text("ptb") == "ptb"
+    assert recorded_source("book.txt") == str(tmp_path / "book.txt")
+    (tmp_path / "python-docs").mkdir()
+    assert recorded_source("python-docs") == "python-docs"  # which is meant, whatever is called so
+    assert recorded_source("ptb") == "ptb"
 
 
 def test_a_named_source_is_a_folder_in_the_cache(tmp_path, monkeypatch):

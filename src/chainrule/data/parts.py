@@ -71,6 +71,19 @@ def data_files(folder: Pathish, suffixes: Sequence[str] = ()) -> list[Path]:
     return sorted(found.values(), key=_name)
 
 
+def by_part(files: Iterable[Path]) -> dict[Part | None, list[Path]]:
+    """The files that say they are for each part, and under ``None`` those that say nothing.
+
+    >>> found = by_part([Path("a.train.txt"), Path("b.train.txt"), Path("notes.txt")])
+    >>> [file.name for file in found["train"]], found["test"], [file.name for file in found[None]]
+    (['a.train.txt', 'b.train.txt'], [], ['notes.txt'])
+    """
+    found: dict[Part | None, list[Path]] = {**{part: [] for part in PARTS}, None: []}
+    for file in files:
+        found[part_named(file.name)].append(file)
+    return found
+
+
 def parts_of(path: Pathish, suffixes: Sequence[str] = ()) -> Parts:
     """The files for training, validation and testing in a folder; a file by itself is for training.
 
@@ -100,10 +113,8 @@ def parts_of(path: Pathish, suffixes: Sequence[str] = ()) -> Parts:
             path=path,
             mend=f"put the data there, or name a file{expected}",
         )
-    said: dict[Part, list[Path]] = {part: [] for part in PARTS}
-    for file in files:
-        if part := part_named(file.name):
-            said[part].append(file)
+    groups = by_part(files)
+    said = {part: groups[part] for part in PARTS}
     for part, several in said.items():
         if len(several) > 1:
             raise DataError(

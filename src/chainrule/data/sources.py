@@ -53,12 +53,18 @@ def located(data: str, say: Say = aloud, offline: bool = False) -> Path:
     return fetch(name, say, offline) / inside
 
 
+BUILT_IN = ("python-code", "python-docs", "python-docstrings", "sklearn-digits")
+"""Sources that need no file; each task reads its own."""
+
+
 def recorded_source(data: str) -> str:
     """``data`` as a run records it: a path that is there, from any working directory; a name stays.
 
-    What is neither stays as it is, for :func:`located` to name what is near.
+    What is built in is meant by its name even where a file is called so.  What is neither stays as it is, for
+    :func:`located` to name what is near.
     """
-    return str(Path(data).absolute()) if data and Path(data).exists() else data
+    found = data and data not in BUILT_IN and Path(data).exists()
+    return str(Path(data).absolute()) if found else data
 
 
 def fetch(source: str | Source, say: Say = aloud, offline: bool = False) -> Path:

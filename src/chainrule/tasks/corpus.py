@@ -16,13 +16,13 @@ from ..data import (
     Tokenizer,
     WordTokenizer,
     data_files,
-    part_named,
     python_docs,
     read_text,
     split_documents,
     split_sentences,
 )
-from ..data.sources import aloud, located, recorded_source
+from ..data.parts import PARTS, by_part
+from ..data.sources import aloud, located
 from ..errors import ConfigurationError, DataError
 from ..train.configuration import Count, Options, Whole
 from .task import Say
@@ -31,7 +31,6 @@ END = "</s>"
 """Ends every sentence (or line), and is predicted like a word."""
 PYTHON_DOCS = "python-docs"
 
-_PARTS = ("train", "validation", "test")
 SUFFIXES = (".txt", ".tokens", ".text")
 _ENOUGH = 30  # pieces that can be dealt out to three parts
 _HELD_OUT = 20  # of a text that comes without a test part, one line in so many is held out
@@ -140,7 +139,7 @@ def read_corpus(options: TextOptions, say: Say = aloud) -> Corpus:
     source = _read(options, say)
     parts = source.parts or split_documents(source.documents, seed=0)
     tokens = [_token_lists(part, options) for part in parts]
-    for name, found in zip(_PARTS, tokens, strict=True):
+    for name, found in zip(PARTS, tokens, strict=True):
         if not found:
             raise DataError(
                 f"there is no text to {name if name != 'validation' else 'validate'} on"
@@ -162,11 +161,6 @@ def read_test(options: TextOptions, say: Say = aloud) -> tuple[str, list[list[st
     if not tokens:
         raise DataError("there is no text in it", path=source.path)
     return source.name, tokens
-
-
-def recorded_text(source: str) -> str:
-    """``source`` as a run records it: a path is good from any working directory."""
-    return source if source == PYTHON_DOCS else recorded_source(source)
 
 
 def check_options(options: TextOptions) -> None:
@@ -210,25 +204,32 @@ def _read(options: TextOptions, say: Say) -> _Source:
     return _Source(path.name, str(path), _pieces(Document(path.name, text)))
 
 
-def _read_folder(folder: Path, options: TextOptions) -> _Source:
+def text_files(folder: Path) -> list[Path]:
+    """The texts in a folder; ``DataError`` where there is none."""
     files = data_files(folder, SUFFIXES)
     if not files:
+        endings = ", ".join(f"*{ending}" for ending in SUFFIXES)
         raise DataError(
-            "the folder holds no text files", path=folder, mend="expected *.txt, *.tokens or *.txt.gz"
+            "the folder holds no text files", path=folder, mend=f"expected {endings}, or with .gz"
         )
-    documents = [Document(file.name, read_text(file, options.encoding)) for file in files]
-    said = [part_named(document.name) for document in documents]
-    parts = [[d for d, part in zip(documents, said, strict=True) if part == name] for name in _PARTS]
+    return files
+
+
+def _read_folder(folder: Path, options: TextOptions) -> _Source:
+    files = text_files(folder)
+    documents = {file: Document(file.name, read_text(file, options.encoding)) for file in files}
+    groups = by_part(files)
+    parts = [[documents[file] for file in groups[part]] for part in PARTS]
     if all(parts):
-        return _Source(folder.name, str(folder), documents, parts)
+        return _Source(folder.name, str(folder), [], parts)
     if parts[0] and parts[1] and not parts[2]:
         kept, held_out = _without_end(parts[0])
         if held_out:
             note = (
                 "there is no test part: that for validation is scored, and the last 5 % of training validates"
             )
-            return _Source(folder.name, str(folder), documents, [kept, held_out, parts[1]], note)
-    if sum(map(len, parts)) == len(documents):
+            return _Source(folder.name, str(folder), [], [kept, held_out, parts[1]], note)
+    if not groups[None]:
         missing = [name for name, part in zip(("train", "valid", "test"), parts, strict=True) if not part]
         present = ", ".join(file.name for file in files)
         raise DataError(
@@ -236,9 +237,10 @@ def _read_folder(folder: Path, options: TextOptions) -> _Source:
             path=folder,
             mend="add it, or name a single file, which will be split",
         )
-    if len(documents) < _ENOUGH:
-        documents = [piece for document in documents for piece in _pieces(document)]
-    return _Source(folder.name, str(folder), documents)
+    whole = list(documents.values())
+    if len(whole) < _ENOUGH:
+        whole = [piece for document in whole for piece in _pieces(document)]
+    return _Source(folder.name, str(folder), whole)
 
 
 def _without_end(documents: Sequence[Document]) -> tuple[list[Document], list[Document]]:

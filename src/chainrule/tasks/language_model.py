@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import nn
 from ..data import ContextBatches, Vocabulary, WordVectors, context_windows
+from ..data.sources import recorded_source
 from ..functions import cross_entropy, sampled_cross_entropy
 from ..graph import Node, constant, placeholder
 from ..models.language_model import FeedForwardLanguageModel
@@ -36,7 +37,6 @@ from .corpus import (
     detokenise,
     read_corpus,
     read_test,
-    recorded_text,
     tokenise,
 )
 from .language_model_options import LanguageModelConfig
@@ -146,7 +146,7 @@ class LanguageModel:
         corpus = read_corpus(self.config.data)
         name, test = corpus.name, corpus.test
         if data is not None:
-            name, test = read_test(msgspec.structs.replace(self.config.data, source=recorded_text(data)))
+            name, test = read_test(msgspec.structs.replace(self.config.data, source=recorded_source(data)))
         return self.compare(corpus, test, f"Perplexity on {name}")
 
     def compare(self, corpus: Corpus, test: Sequence[Sequence[str]], title: str) -> Report:
@@ -296,7 +296,7 @@ class LanguageModeling:
         say: Say,
     ) -> Report:
         """Train on the corpus, compare with the n-gram model on its test part, write samples."""
-        source = recorded_text(config.data.source if data is None else data)
+        source = recorded_source(config.data.source if data is None else data)
         config = msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, source=source))
         check_options(config.data)
         say(f"reading {source}")

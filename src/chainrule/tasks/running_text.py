@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..data import Ragged, data_files, part_named, python_docs, read_text, split_documents, split_sentences
+from ..data import Ragged, python_docs, read_text, split_documents, split_sentences
+from ..data.parts import by_part
 from ..data.sources import located
 from ..errors import DataError
-from .corpus import PYTHON_DOCS, SUFFIXES, TextOptions, make_tokenizer
+from .corpus import PYTHON_DOCS, TextOptions, make_tokenizer, text_files
 from .task import Say
 
 
@@ -46,15 +47,12 @@ def read_running_text(options: TextOptions, say: Say) -> RunningText:
         train, validation, test = parts
         return RunningText(PYTHON_DOCS, options, tuple(train + test), tuple(validation))
     path = located(options.source, say)
-    files = data_files(path, SUFFIXES) if path.is_dir() else [path]
-    if not files:
-        endings = ", ".join(f"*{ending}" for ending in SUFFIXES)
-        raise DataError("the folder holds no text files", path=path, mend=f"expected {endings}, or with .gz")
-    said = {file: part_named(file.name) if path.is_dir() else "train" for file in files}
-    learned = [file for file in files if said[file] == "train"] or [file for file in files if not said[file]]
-    held_out = [file for file in files if said[file] == "validation"]
+    learned, held_out = [path], []
+    if path.is_dir():
+        groups = by_part(text_files(path))
+        learned, held_out = groups["train"] or groups[None], groups["validation"]
     if not learned:
-        names = ", ".join(file.name for file in files)
+        names = ", ".join(file.name for file in text_files(path))
         raise DataError(f"the folder has {names}, and nothing to train on", path=path, mend="add train.txt")
     read = [tuple(read_text(file, options.encoding) for file in part) for part in (learned, held_out)]
     return RunningText(path.name, options, *read)
