@@ -253,6 +253,23 @@ def test_a_rate_of_zero_is_frozen() -> None:
     assert "its learning rate is 0: it is frozen" in str(found)
 
 
+def test_what_a_model_says() -> None:
+    model = cr.nn.Sequential(cr.nn.Linear(6, 4, seed=0).freeze(), cr.nn.ReLU(), cr.nn.Linear(4, 3, seed=1))
+    loss = cr.cross_entropy(model(cr.constant(X)), CLASSES)
+    frozen, trained = (layer.weight for layer in (model.layers[0], model.layers[2]))
+    unnamed = why_gradient(loss, frozen)
+    assert str(unnamed).startswith(
+        "the gradient of the loss with respect to layers.0's variable of shape (6, 4)"
+    )
+    optimizer = cr.optim.SGD(model.parameters(), 0.1)
+    found = why_gradient(loss, frozen, optimizer=optimizer, model=model)
+    assert (found.parameter, found.trained) == ("layers.0.weight", False)
+    assert [str(cause) for cause in found.causes] == ["it is frozen: layers.0.weight is fixed in the model"]
+    assert why_gradient(loss, trained, optimizer=optimizer, model=model).causes == ()
+    other = why_gradient(loss, cr.nn.Linear(6, 4, seed=0).weight, model=model)
+    assert "it is no variable of the model, a Sequential: it belongs to another instance" in str(other)
+
+
 # -- edges ---------------------------------------------------------------------------------------------------
 
 

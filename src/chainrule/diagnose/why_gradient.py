@@ -13,10 +13,12 @@ from ..dtypes import is_float
 from ..engines.nonfinite import first_nonfinite
 from ..errors import ArgumentError, ShapeError
 from ..graph import Node, Variable, bind, leaf_value, topological, user_place
+from ..nn import Module
 from ..optim import Optimizer
 from ..view.text import format_table
 from .edges import Cause, cancelled_sum, cause_of, named
 from .flow import Edge, Flow, float_leaves, norm
+from .membership import name_of, training
 
 _VANISHING, _EXPLODING = 1e-6, 1e3
 _SMALL_BESIDE = 1e-3
@@ -96,13 +98,15 @@ def why_gradient(
     feed: Mapping[Any, Any] | None = None,
     *,
     optimizer: Optimizer | None = None,
+    model: Module | None = None,
 ) -> WhyGradient:
     """Say why ∂loss/∂parameter is None, zero, tiny or huge, with the op or the factors that did it.
 
     The gradient is followed from the loss to the parameter along the largest term at each node, and each
     edge's gain, ‖downstream‖ / ‖upstream‖, is measured on ``feed``.  Tiny is below 1e-6 of the parameter's
     own norm, or, entry for entry, below 1/1000 of the largest among the loss's variables; huge is above 1000
-    times its norm.  With an ``optimizer`` it is also told whether that trains the parameter.
+    times its norm.  With an ``optimizer`` it is also told whether that trains the parameter, and with a
+    ``model`` whether it is frozen there.
 
     Raises ``ShapeError`` for a loss that is no scalar, ``UnboundError`` for a placeholder without a value.
 
@@ -123,7 +127,8 @@ def why_gradient(
         )
     if not isinstance(parameter, Node):
         raise ArgumentError(f"why_gradient: {parameter!r} is not a node", where=user_place())
-    trained, outside = _training(parameter, optimizer)
+    trained, outside = training(parameter, optimizer, model)
+    name = name_of(parameter, loss, model)
     cut = _cut(loss, parameter)
     environment = bind(feed)
     if cut:
@@ -141,7 +146,7 @@ def why_gradient(
         )
     others = [node for node in float_leaves(loss, Variable) if node is not parameter]
     flow = Flow(loss, [parameter, *others], environment)
-    return _measured(flow, loss, parameter, others, outside, trained)
+    return _measured(flow, loss, parameter, name, others, outside, trained)
 
 
 def _cut(loss: Node, parameter: Node) -> list[Cause]:
@@ -198,43 +203,11 @@ _CUT_MENDS = {
 }
 
 
-def _training(parameter: Node, optimizer: Optimizer | None) -> tuple[bool | None, list[Cause]]:
-    """Whether an optimizer trains it, and why not."""
-    if optimizer is None:
-        return None, []
-    for number, group in enumerate(optimizer.groups):
-        if any(parameter is trained for trained in group.parameters):
-            rate = float(optimizer.learning_rate(number))
-            if rate:
-                return True, []
-            return True, [
-                Cause("frozen", "its learning rate is 0: it is frozen", parameter, "raise the learning rate")
-            ]
-    twins = [
-        p for p in optimizer.parameters if p.name and p.name == parameter.name and p.shape == parameter.shape
-    ]
-    if twins:
-        text = (
-            f"it is not among the optimizer's parameters; another {twins[0].label} of the same shape is, "
-            f"made at {twins[0].origin}: it belongs to another instance"
-        )
-        return False, [
-            Cause("another instance", text, twins[0], "give the optimizer this model's parameters()")
-        ]
-    return False, [
-        Cause(
-            "not trained",
-            f"it is not among the optimizer's {len(optimizer.parameters)} parameters: frozen, or left out",
-            parameter,
-            "give it to the optimizer (a module's parameters() leaves out what its `fixed` names)",
-        )
-    ]
-
-
 def _measured(
     flow: Flow,
     loss: Node,
     parameter: Node,
+    name: str,
     others: Sequence[Node],
     outside: list[Cause],
     trained: bool | None,
@@ -247,7 +220,7 @@ def _measured(
     path = flow.main_path(parameter)
     causes = [*outside, *_causes(flow, parameter, path, kind)]
     return WhyGradient(
-        parameter=parameter.label,
+        parameter=name,
         loss=loss.name or "the loss",
         kind=kind,
         norm=size,

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..graph import Constant, Leaf, Node, Variable
 from ..ops.casts import Cast, StopGradient
-from ..ops.movement import Movement
+from ..ops.indexing import Pick, Take, TakeAlongAxis
+from ..ops.movement import Concat, Movement
 from ..ops.slicing import Slice
 
 # -- why: one line an op -----------------------------------------------------------------------------------
@@ -250,6 +251,7 @@ def remedy(case: Case) -> str:
 
 #: Ops that only hand values on.
 PASSING = (Movement, Cast, Slice, StopGradient)
+_CHOOSING = (Take, TakeAlongAxis, Pick)
 
 
 def maker(node: Node) -> str:
@@ -267,7 +269,7 @@ def maker(node: Node) -> str:
 
 
 def _made(node: Node) -> Node:
-    while isinstance(node.op, PASSING) and len(node.inputs) == 1:
+    while isinstance(node.op, (*PASSING, *_CHOOSING)) and not isinstance(node.op, Concat):
         node = node.inputs[0]
     return node
 
