@@ -49,8 +49,9 @@ def make(folder: RunFolder | None = None, *, epochs: int = 4, **options: Any) ->
 
     optimizer = cr.optim.Adam(net.parameters(), 0.05)
     kept = {name: options.pop(name) for name in ("reporter", "plateau") if name in options}
+    settings = Settings(epochs=epochs, seed=5, ignore=("leak",), **options)
     return Training(
-        net, loss, Batches((x, y), 10, seed=3), optimizer, Settings(epochs=epochs, seed=5, ignore=("leak",), **options),
+        net, loss, Batches((x, y), 10, seed=3), optimizer, settings,
         validate=validate, folder=folder, **kept,
     )  # fmt: skip
 

@@ -140,6 +140,9 @@ class Training:
                 while (stopped := self._why_stop()) is None:
                     self._epoch(interrupt)
                 self.invariants.finish(at.epoch * len(self.data), at.records)
+        except NonFiniteError:
+            self._write_manifest(stopped=None, batch=at.batch)  # with the alarms that came before
+            raise
         finally:
             self.reporter.stop()
         best = self._restore_best()
@@ -195,7 +198,8 @@ class Training:
         """Those batches of the epoch that the program gathers itself, as many at a time as fit a slice."""
         at = self.position
         loop.begin(at.epoch, at.batch, at.loss_sum)
-        self.invariants.begin(loop.take(at.batch), loop, first=at.epoch == at.batch == 0)
+        if self.invariants.waiting:
+            self.invariants.begin(loop.take(at.batch), loop, first=at.epoch == at.batch == 0)
         self.invariants.saw(at.epoch, order=loop.order)
         while at.batch < loop.whole:
             steps, before = min(self._steps, loop.whole - at.batch), at.batch

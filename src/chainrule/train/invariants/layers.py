@@ -81,17 +81,23 @@ class Flow(NamedTuple):
 
     matrix: str
     relative: float
-    """‖∂L/∂W‖ / ‖W‖."""
+    """‖∂L/∂W‖ / ‖W‖, or over the norm that Xavier's initialisation gives where W is smaller."""
 
 
 def flows(probe: Probe, reading: Reading, names: Mapping[Variable, str]) -> list[Flow]:
-    """The matrices, those nearest to the inputs first; those of zeros have no size to compare with."""
-    sizes = {p: _norm(p.array) for p in matrices(probe)}
+    """The matrices, those nearest to the inputs first."""
+    compared = set(matrices(probe))
     return [
-        Flow(names[p], _norm(reading.gradients[p]) / sizes[p])
+        Flow(names[p], _norm(reading.gradients[p]) / max(_norm(p.array), _usual_norm(p)))
         for p in probe.order
-        if isinstance(p, Variable) and sizes.get(p)
+        if isinstance(p, Variable) and p in compared
     ]
+
+
+def _usual_norm(matrix: Variable) -> float:
+    """√(size · variance) with Xavier's variance, 2 / (inputs + outputs)."""
+    outputs = matrix.shape[-1]
+    return float(np.sqrt(2 * matrix.size / (outputs + matrix.size // max(outputs, 1))))
 
 
 def matrices(probe: Probe) -> list[Variable]:

@@ -55,8 +55,11 @@ class Probe:
         found = gradients(self.loss, self.parameters) if self.parameters else []
         self.flowing = {p: g for p, g in zip(self.parameters, found, strict=True) if g is not None}
         self.comparisons, self.between = comparisons(self.loss, self.dependent, self.fed)
+        outside = set(self.between)  # a hinge loss is 0 where all is well: no unit that died
         self.activations = [
-            node for node in self.order if node in self.dependent and activation_of(node) is not None
+            node
+            for node in self.order
+            if node in self.dependent and node not in outside and activation_of(node) is not None
         ]
         self.inputs = [found for node in self.order for found in self._inputs_of(node)]
         self.slopes = self._slopes()

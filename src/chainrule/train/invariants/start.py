@@ -48,8 +48,8 @@ def left_out(run: Run) -> Iterator[Alarm]:
     if missing:
         yield Alarm(
             "left-out",
-            f"{_count(missing, 'trainable parameter')} of the model {'is' if len(missing) == 1 else 'are'} not "
-            f"in the optimizer, and {'stays' if len(missing) == 1 else 'stay'} as at the start",
+            f"{_count(missing, 'trainable parameter')} of the model {_are(missing)} not in the optimizer, "
+            f"and {_are(missing)} as at the start",
             listed(missing),
             "give the optimizer all of model.parameters(); what is to stay as it is says so: "
             "model.part.freeze()",
@@ -292,7 +292,7 @@ def flow(run: Run) -> Iterator[Alarm]:
     """Gradients that vanish or explode on their way back."""
     found = flows(run.probe, run.reading, run.names)
     faint = [flow for flow in found if 0 < flow.relative < 1e-5 * found[-1].relative]
-    if faint:
+    if faint and faint[0] is found[0]:
         least = min(faint, key=lambda flow: flow.relative)
         yield Alarm(
             "vanishing",
@@ -356,3 +356,7 @@ def _entropy(labels: Array, classes: int) -> float | None:
 
 def _count(names: list[str], what: str) -> str:
     return f"1 {what}" if len(names) == 1 else f"{len(names)} {what}s"
+
+
+def _are(names: list[str]) -> str:
+    return "is" if len(names) == 1 else "are"

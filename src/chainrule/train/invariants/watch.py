@@ -75,9 +75,14 @@ class Invariants:
 
     # -- what the loop says ------------------------------------------------------------------------
 
+    @property
+    def waiting(self) -> bool:
+        """Whether :meth:`begin` is still to be called."""
+        return self.on and self._run is None
+
     def begin(self, batch: Batch, examples: Examples | None, *, first: bool) -> None:
         """Look at the graph of the loss over ``batch``; ``first``: no step has been made yet."""
-        if not self.on or self._run is not None:
+        if not self.waiting:
             return
         self._examples = examples
         names = {p: path for path, p in self.model.named_parameters()}
@@ -149,7 +154,7 @@ class Invariants:
             self._report(mode_alarm(self._seen), done)
             self._report(leak_alarm(self._seen, self._training_rows(), examples // done), done)
             self._seen.rows.clear()
-            self._kept.clear()
+        self._kept.clear()
         if done == 2:
             self._report(self._order(steps // done), done)
         if self._before and not self._moved and steps >= _FIRST_STEPS:
@@ -209,8 +214,8 @@ class Invariants:
             [float(record["loss"]) for record in records],
             [float(record["validation_loss"]) for record in records if "validation_loss" in record],
         )
-        if {alarm.code for alarm in self.told} & _SPOILING:
-            return  # what is wrong has been said; how badly it went follows from it
+        if {alarm.code for alarm in self.told} - _ASIDE:
+            return
         for rule in COURSE:
             found = list(rule(course))
             self._report(found, done)
@@ -244,16 +249,5 @@ class Invariants:
         self._start, self._judged = state.get("start"), bool(state.get("judged"))
 
 
-_SPOILING = frozenset(
-    {
-        "maximised",
-        "broadcast-loss",
-        "double-softmax",
-        "one-class",
-        "no-gradient",
-        "left-out",
-        "foreign",
-        "unmoved",
-    }
-)
-"""What spoils learning: told at the start, it explains how the run went."""
+_ASIDE = {"order", "leak", "evaluation", "chance", "not-finite"}
+"""What does not keep a run from learning; anything else that was told explains how badly it went."""
