@@ -7,8 +7,8 @@ from typing import Any, Literal
 import numpy as np
 
 from ..dtypes import DType
-from ..errors import ArgumentError, IndexRangeError, ShapeError
-from ..graph import Constant, Node, NodeLike, Op, Shape, apply, as_node, user_place
+from ..errors import ArgumentError, IndexRangeError
+from ..graph import Constant, Node, NodeLike, Op, Shape, apply, as_node, differing, shape_error, user_place
 from ..ops import mean, sum
 from ..ops.elementwise import promote_inputs
 from ..ops.indexing import as_indices
@@ -41,9 +41,11 @@ def same_shape(what: str, **operands: NodeLike) -> list[Node]:
     shapes = {node.shape for node in nodes}
     if len(shapes) > 1:
         shown = ", ".join(f"{name} {node.shape}" for name, node in zip(operands, nodes, strict=True))
-        raise ShapeError(
-            f"{what}: the shapes differ: {shown}; a loss compares like with like and broadcasts nothing",
-            where=user_place(),
+        raise shape_error(
+            what,
+            f"the shapes differ: {shown}; a loss compares like with like and broadcasts nothing",
+            nodes,
+            differing(*nodes),
             mend=_shape_mend(list(operands), [node.shape for node in nodes]),
         )
     return nodes
