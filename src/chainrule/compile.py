@@ -17,6 +17,7 @@ import numpy as np
 
 from .engines.native import Native
 from .engines.stepper import Stepper
+from .engines.xla import Xla, jax
 from .errors import ArgumentError
 from .graph import (
     Array,
@@ -58,13 +59,15 @@ class Engine(Protocol):
         """``finite``: a pass raises ``StepNotFinite`` where an output or a new value is NaN or infinite."""
 
 
-ENGINES: dict[str, Engine] = {"stepper": Stepper, "native": Native}
+ENGINES: dict[str, Engine] = {"stepper": Stepper, "native": Native, "xla": Xla}
 DEFAULT_ENGINE = "native"
 """What runs many times: compiled functions, training, evaluation of a model over batches."""
 
 
 def engine_named(name: str) -> Engine:
-    """The engine called ``name``."""
+    """The engine called ``name``; ``MissingExtraError`` where it needs a package that is not there."""
+    if name == "xla":
+        jax()
     try:
         return ENGINES[name]
     except KeyError:

@@ -1,13 +1,16 @@
 """The few places where array libraries differ, behind one function each.
 
 An op's ``forward(xp, …)`` calls ``xp`` for everything that the array API standard names, and these
-functions for the rest.  Each takes ``xp`` first.
+functions for the rest.  Each takes ``xp`` first.  What stands here is for NumPy; an engine that brings
+another array module says in :data:`ELSEWHERE` who does the same for it.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +18,33 @@ from numpy.typing import NDArray
 from .errors import IndexRangeError
 from .special import erf as _erf
 
+ELSEWHERE: dict[str, Any] = {}
+"""By the name of an array module: what has functions of the names here, without ``xp``."""
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _portable(function: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[Any, P], T]:
+    """The function where ``xp`` is NumPy, and the one of the same name elsewhere."""
+
+    @wraps(function)
+    def chosen(xp: Any, /, *args: P.args, **more: P.kwargs) -> T:
+        if xp is np:
+            return function(xp, *args, **more)
+        found: T = getattr(ELSEWHERE[xp.__name__], function.__name__)(*args, **more)
+        return found
+
+    return chosen
+
+
+@_portable
 def erf(xp: Any, x: NDArray[Any]) -> NDArray[Any]:
     """The error function 2/√π ∫₀ˣ exp(-t²) dt."""
     return _erf(x)
 
 
+@_portable
 def place(xp: Any, x: NDArray[Any], slices: tuple[slice, ...], shape: tuple[int, ...]) -> NDArray[Any]:
     """Zeros of ``shape`` with ``x`` at ``slices``."""
     result = np.zeros(shape, x.dtype)
@@ -28,6 +52,7 @@ def place(xp: Any, x: NDArray[Any], slices: tuple[slice, ...], shape: tuple[int,
     return result
 
 
+@_portable
 def checked_index(xp: Any, indices: NDArray[Any], length: int, what: str) -> NDArray[Any]:
     """Indices of an axis of ``length`` places with negative ones resolved; raises ``IndexRangeError``."""
     if not indices.size:
@@ -45,9 +70,17 @@ def checked_index(xp: Any, indices: NDArray[Any], length: int, what: str) -> NDA
     return found if low >= 0 else np.where(found < 0, found + length, found)
 
 
+@_portable
+def require_range(xp: Any, indices: NDArray[Any], count: int, fail: Callable[[NDArray[Any]], None]) -> None:
+    """Call ``fail``, which raises, with the indices unless all of them are in ``0 … count-1``."""
+    if indices.size and (indices.min() < 0 or indices.max() >= count):
+        fail(indices)
+
+
 _CHUNK = 1 << 14  # elements whose places are spelled out at a time: they stay in the cache
 
 
+@_portable
 def scatter_rows(
     xp: Any, x: NDArray[Any], rows: NDArray[Any], count: int, *, distinct: bool = False
 ) -> NDArray[Any]:
@@ -74,6 +107,7 @@ def _add_to(table: NDArray[Any], x: NDArray[Any], rows: NDArray[Any]) -> None:
         np.add.at(result, places, flat[first * width : (first + step) * width])
 
 
+@_portable
 def add_rows(xp: Any, x: NDArray[Any], values: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
     """A copy of ``x`` with ``values[i]`` added to ``x[rows[i]]``, in the order of i."""
     result = np.array(x, order="C")
@@ -82,6 +116,7 @@ def add_rows(xp: Any, x: NDArray[Any], values: NDArray[Any], rows: NDArray[Any])
     return result
 
 
+@_portable
 def add_along_axis(
     xp: Any, x: NDArray[Any], values: NDArray[Any], places: NDArray[Any], axis: int
 ) -> NDArray[Any]:
@@ -93,6 +128,7 @@ def add_along_axis(
     return result
 
 
+@_portable
 def put_rows(
     xp: Any, x: NDArray[Any], values: NDArray[Any], rows: NDArray[Any], counts: NDArray[Any]
 ) -> NDArray[Any]:
@@ -102,12 +138,14 @@ def put_rows(
     return result
 
 
+@_portable
 def first_places(xp: Any, rows: NDArray[Any]) -> NDArray[Any]:
     """For each row the place at which it occurs first, int64."""
     _, first, which = np.unique(rows, return_index=True, return_inverse=True)
     return first[which].astype(np.int64)
 
 
+@_portable
 def windows(xp: Any, x: NDArray[Any], places: tuple[tuple[int, int, int, int], ...]) -> NDArray[Any]:
     """The windows of ``x`` as last axes, for each place (axis, size, stride, dilation): a view, no copy."""
     shape, steps = list(x.shape), list(x.strides)
@@ -120,6 +158,7 @@ def windows(xp: Any, x: NDArray[Any], places: tuple[tuple[int, int, int, int], .
     return np.lib.stride_tricks.as_strided(x, shape, steps, writeable=False)
 
 
+@_portable
 def add_windows(
     xp: Any, x: NDArray[Any], places: tuple[tuple[int, int, int, int], ...], lengths: tuple[int, ...]
 ) -> NDArray[Any]:
@@ -144,6 +183,7 @@ _PARITY = np.uint32(0x1BD11BDA)
 _BLOCKS = 1 << 15  # blocks made at a time: their words stay in the cache through all rounds
 
 
+@_portable
 def threefry2x32(xp: Any, key: Words, x0: Words, x1: Words) -> tuple[Words, Words]:
     """The block cipher threefry2x32-20 of the counters (x0, x1) under a key of two words."""
     y0, y1 = np.atleast_1d(x0).copy(), np.atleast_1d(x1).copy()
@@ -151,6 +191,7 @@ def threefry2x32(xp: Any, key: Words, x0: Words, x1: Words) -> tuple[Words, Word
     return y0.reshape(x0.shape), y1.reshape(x1.shape)
 
 
+@_portable
 def threefry_stream(xp: Any, key: Words, count: int) -> Words:
     """The first words of a key's stream: the blocks of the counters (0, 0), (1, 0), … one after another."""
     blocks = (count + 1) // 2

@@ -16,6 +16,8 @@ import numpy as np
 from ..bench import processor
 from ..compile import DEFAULT_ENGINE, ENGINES
 from ..engines.native import available_threads, default_folder, host
+from ..engines.xla import jax
+from ..errors import MissingExtraError
 from ..tasks import Table
 from ..version import __version__
 from .command import Command, json_option
@@ -34,6 +36,9 @@ _NEEDED = {
 _OPTIONAL = {
     "scikit-learn": ("sklearn", "digits", "the 8×8 digits of train digits"),
     "igraph": ("igraph", "draw", "drawings of graphs"),
+    "pooch": ("pooch", "sources", "downloads of named data sets"),
+    "charset-normalizer": ("charset_normalizer", "detect", "encodings that nobody names"),
+    "jax": ("jax", "xla", "the engine xla: GPUs, TPUs"),
 }
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
@@ -78,6 +83,7 @@ def _machine() -> dict[str, Any]:
         "processor": processor(),
         "cores": _cores(),
         "native engine": _native(),
+        "xla engine": _xla(),
         "stepper's BLAS": _blas(),
         "BLAS threads": ", ".join(set_threads) or "as BLAS decides; OMP_NUM_THREADS sets them",
     }
@@ -88,6 +94,15 @@ def _native() -> str:
     target, threads = host(), available_threads()
     count = f"{threads} thread{'s' * (threads != 1)}"
     return f"{target.cpu}, vectors of {target.vector_bytes} bytes, {count}; CHAINRULE_THREADS sets them"
+
+
+def _xla() -> str:
+    """The devices that JAX has for us, the first of which is used."""
+    try:
+        devices = jax().devices()
+    except MissingExtraError as error:
+        return f"not there; {error.mend}"
+    return ", ".join(f"{device.platform} {device.id} ({device.device_kind})" for device in devices)
 
 
 def _cores() -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from ..compile import ENGINES
+from ..compile import ENGINES, engine_named
 from ..errors import ChainruleError, ConfigurationError, DataError, RunFolderError
 from ..tasks import TASKS, Map, Report, Task
 from ..train import Reporter, RunFolder, Silent, default_reporter
@@ -125,6 +125,7 @@ def train(
     if show_config:
         click.echo(to_toml({"task": task.name, **to_mapping(config)}), nl=False)
         return
+    engine_named(to_mapping(config)["training"]["engine"])  # before anything is read or made
     with contextlib.nullcontext(folder) if resume else _new_folder(task, out) as folder:
         report = _run(task, config, data, folder, resume, quiet)
     records = folder.metrics()

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .. import namespace
 from ..dtypes import DType
 from ..errors import ArgumentError, IndexRangeError
 from ..graph import Constant, Node, NodeLike, Op, Shape, apply, as_node, differing, shape_error, user_place
@@ -77,8 +78,10 @@ class ClassIndex(Op):
         return indices.shape, indices.dtype
 
     def forward(self, xp: Any, indices: Any, *, count: int, what: str, of: str) -> Any:
-        if isinstance(indices, np.ndarray | np.generic):
-            check_range(np.asarray(indices), count, what, of)
+        def fail(found: Any) -> None:
+            check_range(found, count, what, of)
+
+        namespace.require_range(xp, xp.asarray(indices), count, fail)
         return indices
 
     def vjp(self, ct: Node, out: Node, indices: Node) -> tuple[Node | None, ...]:

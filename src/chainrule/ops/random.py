@@ -89,7 +89,7 @@ class UnitInterval(Op):
             found *= np.float32(2.0**-24)
             return found
         upper, lower = words[..., 0] >> np.uint32(5), words[..., 1] >> np.uint32(6)
-        return (upper.astype(np.float64) * 2.0**26 + lower) * 2.0**-53
+        return (upper.astype(np.float64) * 2.0**26 + lower.astype(np.float64)) * 2.0**-53
 
     def vjp(self, ct: Node, out: Node, words: Node) -> Sequence[Node | None]:
         return (None,)

@@ -1,0 +1,225 @@
+"""The XLA engine gives what the stepper gives: op by op, in both float types, step by step, and in errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.engines.native import Native
+from chainrule.engines.stepper import Stepper
+from chainrule.engines.xla import Xla
+from chainrule.errors import ArgumentError, IndexRangeError, NonFiniteError
+from chainrule.graph import placeholder
+from chainrule.train import EpochLoop, TrainingStep
+
+from ...ops.table import TABLE, Row
+
+pytestmark = pytest.mark.xla
+
+#: Relative and absolute: XLA's own exp, tanh, expm1, …, its order of sums, contracted products.
+CLOSE = {"float32": 2e-5, "float64": 1e-12}
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+def test_values_and_derivatives_are_the_steppers(row: Row) -> None:
+    rng = np.random.default_rng(11)
+    targets = []
+    for case in row.cases:
+        for dtype in row.dtypes:
+            samples = [o.sample(rng, s, dtype) for o, s in zip(row.operands, case.shapes, strict=True)]
+            leaves = [cr.variable(sample) for sample in samples]
+            targets.append(row.function(*leaves, **case.attributes))
+            if row.differentiable and targets[-1].dtype.kind == "f":
+                floats = [leaf for leaf in leaves if leaf.dtype.kind == "f"]
+                found = cr.gradients(cr.sum(targets[-1] * targets[-1]), floats)
+                targets += [gradient for gradient in found if gradient is not None]
+    for node, a, b in zip(targets, Xla(targets).run({}), Stepper(targets).run({}), strict=True):
+        assert a.dtype == b.dtype
+        if a.dtype.kind == "f":
+            close = CLOSE[a.dtype.name]
+            np.testing.assert_allclose(a, b, rtol=close, atol=close, err_msg=repr(node))
+        else:
+            np.testing.assert_array_equal(a, b, err_msg=repr(node))
+
+
+# ── what JAX would do by itself ───────────────────────────────────────────────────────────────────
+
+
+def test_wide_types_stay_wide_and_nobody_elses_jax_is_touched() -> None:
+    import jax
+
+    big, fine = cr.constant(np.int64(1) << 40), cr.variable(np.float64(1) / 3)
+    whole, third = Xla([big * 1, fine * 3]).run({})
+    assert whole == 1 << 40
+    assert third.dtype == np.float64
+    assert abs(third - 1) < 1e-15
+    assert jax.numpy.asarray(2.5).dtype == np.float32, "64-bit types are this engine's affair"
+
+
+def test_a_large_constant_is_an_argument_and_not_part_of_the_text() -> None:
+    table = cr.constant(np.arange(1 << 20, dtype=np.float32))
+    program = Xla([cr.sum(table * 2)])
+    assert len(program.explain(whole=True)) < 10_000
+    assert program.run({})[0] == pytest.approx(float((1 << 20) * ((1 << 20) - 1)), rel=1e-6)
+
+
+def test_what_is_done_to_an_array_afterwards_changes_no_result() -> None:
+    x, mine = placeholder((1 << 16,)), np.ones(1 << 16, np.float32)
+    program = Xla([x * 2])
+    before = program.run({x: mine})[0]
+    mine[:] = 7
+    assert (before == 2).all()
+    assert (program.run({x: mine})[0] == 14).all()
+    held = cr.variable(mine)
+    doubled = cr.compile(lambda: held * 2, engine="xla")()
+    doubled[:] = 0  # a result is the caller's
+    held.assign(np.ones(1 << 16, np.float32))
+    assert (Xla([held * 2]).run({})[0] == 2).all()
+
+
+def test_random_numbers_are_the_same_bits() -> None:
+    key = cr.random.fold_in(cr.random.key(5), cr.variable(9, dtype="int64"))
+    nodes = [
+        cr.random.bits(key, (3, 5)), cr.random.uniform(key, (7,)), cr.random.uniform(key, 7, dtype="float64"),
+        cr.random.bernoulli(key, 0.3, (50,)), cr.random.permutation(key, 20), cr.random.split(key, 4),
+    ]  # fmt: skip
+    for found, wanted in zip(Xla(nodes).run({}), Stepper(nodes).run({}), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+class Middle(cr.graph.Op):
+    """A user's own op, written for NumPy alone: the median of a vector."""
+
+    def infer(self, x: cr.Node) -> Any:
+        return (), x.dtype
+
+    def forward(self, xp: Any, x: Any) -> Any:
+        if (x < -100).any():
+            raise ArgumentError("far too cold")
+        return np.median(x).astype(x.dtype)
+
+    def vjp(self, ct: cr.Node, out: cr.Node, x: cr.Node) -> Any:
+        return (ct * (x == out),)
+
+
+def test_an_op_that_jax_cannot_trace_calls_back_to_python() -> None:
+    x = cr.variable([3.0, 1.0, 2.0])
+    node = cr.define_op(Middle)(x * 2) * 10
+    program = Xla([node, *cr.gradients(node, [x])])
+    value, slope = program.run({})
+    assert value == 40
+    assert slope.tolist() == [0, 0, 20]
+    assert "in Python: middle" in program.explain()
+    x.assign([-1000.0, 0, 0])
+    with pytest.raises(ArgumentError, match="far too cold"):
+        program.run({})
+
+
+# ── what must not be ──────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("write", "index"),
+    [
+        (lambda x, i: cr.take(x, i, axis=0), 4),
+        (lambda x, i: cr.take(x, i, axis=0), -5),
+        (lambda x, i: cr.scatter_add(x, i, np.ones((1, 3), "f")), 4),
+        (lambda x, i: cr.cross_entropy(x[:1], i), 3),
+        (lambda x, i: cr.cross_entropy(x[:1], i), -1),
+    ],
+)
+def test_an_index_out_of_range_is_the_steppers_error(write: Any, index: int) -> None:
+    table, i = cr.variable(np.ones((4, 3), "f")), placeholder((1,), "int64")
+    target = cr.sum(write(table, i))
+    told = []
+    for engine in (Stepper, Xla):
+        program = engine([target], {table: table + 1})
+        with pytest.raises(IndexRangeError) as caught:
+            program.run({i: np.array([index])})
+        told.append(str(caught.value))
+        assert (table.value == 1).all(), "nothing was updated"
+    assert told[0] == told[1]
+
+
+def falling(engine: str) -> tuple[EpochLoop, cr.Variable]:
+    """w halves at each step, and 1/(w - 1/16) is in the loss: infinite at the fifth."""
+    w = cr.variable(1.0, name="w")
+
+    def loss(x: cr.Node) -> cr.Node:
+        return cr.sum(w * w / 4 + 0 * x) + cr.stop_gradient(1 / (w - 1 / 16))
+
+    step = TrainingStep(loss, cr.optim.SGD([w], 1.0), engine=engine)
+    data = cr.data.Batches(np.zeros((32, 1), "f"), 1, shuffle=False)
+    return EpochLoop(step, data), w
+
+
+def test_a_step_that_is_not_finite_is_undone_also_within_many() -> None:
+    states, told = [], []
+    for engine in ("stepper", "xla"):
+        loop, w = falling(engine)
+        loop.begin(0)
+        with pytest.raises(NonFiniteError) as caught:
+            loop.run(12)
+        told.append(str(caught.value))
+        states.append((loop.batch, float(w), float(loop.loss_sum)))
+    assert states[0] == pytest.approx(states[1], rel=1e-6)
+    assert states[1][:2] == (4, 1 / 16)
+    assert told[0] == told[1]
+
+
+# ── variables on the device ───────────────────────────────────────────────────────────────────────
+
+
+def test_variables_are_seen_and_assigned_between_runs() -> None:
+    w, x = cr.variable([1.0, 2.0], name="w"), placeholder((2,))
+    add, double = Xla([], {w: w + x}), Xla([cr.sum(w)], {w: w * 2})
+    ones = np.ones(2, np.float32)
+    add.run({x: ones})
+    seen = w.value
+    double.run({})
+    assert seen.tolist() == [2, 3], "what somebody has seen stays as it was"
+    assert w.value.tolist() == [4, 6]
+    w.assign([10.0, 20.0])
+    assert double.run({})[0] == 30
+    add.run_steps({x: ones}, 5)
+    assert w.copy().tolist() == [25, 45]
+
+
+def test_engines_may_take_turns() -> None:
+    w = cr.variable([1.0, 2.0], name="w")
+    for engine in (Xla, Stepper, Native, Xla):
+        engine([], {w: w * 3 + 1}).run({})
+    assert w.value.tolist() == [121, 202]
+
+
+# ── training ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam", "Adagrad", "Adadelta", "RMSProp"])
+def test_training_in_one_call_is_training_step_by_step(optimizer: str) -> None:
+    """A look-up table, dropout and 200 steps: parameters within 1e-5."""
+    found = []
+    for engine in ("stepper", "xla"):
+        rng = np.random.default_rng(3)
+        table = cr.nn.Embedding(30, 8, seed=1)
+        out = cr.nn.Linear(16, 5, seed=2)
+        drop = cr.nn.Dropout(0.3)
+        model = cr.nn.Sequential(out)
+        parameters = [*table.parameters(), *model.parameters()]
+
+        def loss(words: cr.Node, tags: cr.Node, mode: Any) -> cr.Node:
+            hidden = drop(cr.tanh(cr.reshape(table(words), (-1, 16))), mode)  # noqa: B023
+            return cr.cross_entropy(out(hidden), tags)  # noqa: B023
+
+        words, tags = rng.integers(0, 30, (80, 2)), rng.integers(0, 5, 80)
+        step = TrainingStep(loss, getattr(cr.optim, optimizer)(parameters), engine=engine, seed=4)
+        loop = EpochLoop(step, cr.data.Batches((words, tags), 8, seed=5))
+        for epoch in range(20):
+            loop.begin(epoch)
+            loop.run(10)
+        found.append([parameter.value for parameter in parameters])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
