@@ -66,6 +66,13 @@ def gathered(data: Any) -> Gathered | None:
     return data if all(depth(name) >= depth("gather") for name in ("epoch", "take", "__len__")) else None
 
 
+def _held(array: NDArray[Any]) -> NDArray[Any]:
+    """``array`` in one stretch, read-only: an engine on another device sends such a one only once."""
+    held = np.ascontiguousarray(array).view()
+    held.flags.writeable = False
+    return held
+
+
 class EpochLoop:
     """Whole batches of ``data`` in the order of an epoch, many steps a call.
 
@@ -92,7 +99,7 @@ class EpochLoop:
 
     def _take_arrays(self, arrays: Any) -> None:
         self._names, parts = batch_parts(arrays)
-        self._arrays = [np.ascontiguousarray(as_array(part)) for part in parts]
+        self._arrays = [_held(as_array(part)) for part in parts]
 
     def _build(self) -> Program:
         leaves = [placeholder(array.shape, array.dtype) for array in self._arrays]
@@ -118,7 +125,7 @@ class EpochLoop:
         if isinstance(self.data, Redrawn):
             self._take_arrays(self.data.arrays_of(epoch))
         self._epoch = epoch
-        self._order = np.ascontiguousarray(self.data.permutation(epoch), np.int64)
+        self._order = _held(np.asarray(self.data.permutation(epoch), np.int64))
         self._position.assign(np.int64(batch))
         self._loss_sum.assign(np.float64(loss_sum))
 
