@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from ..formulas.notation import Call
 from ..formulas.styles import parts_of
 from ..formulas.tidy import tidy
 from ..formulas.tree import Symbol, substituted
+from .folding import over_layers
 from .jacobians import chain, jacobian_form
 from .lines import Line
 from .naming import Named, choose
@@ -175,13 +177,15 @@ class Builder:
         if (opened := self._opened(rule)) is not None:
             forms.append(opened)
         self._found[node] = forms[-1]
+        layers = [self.named.layers.get(region.node) for region in used]
+        shown = [over_layers(form, layers) for form in forms]
         value = self.trace[node].gradient
         assert value is not None
         meaning = Derivative(self.symbols[self.loss], self.symbols[node])
         left = self.gradient(node)
         return Line(
             left,
-            tuple(dict.fromkeys(forms)),
+            tuple(dict.fromkeys(shown)),
             node.shape,
             meaning=meaning if left != meaning else None,
             factors=self._factors(forms[-1]),
@@ -260,9 +264,10 @@ class Builder:
         array = np.asarray(found, dtype=float)
         if array.size == value.size:
             array = array.reshape(value.shape)
-        elif array.ndim > value.ndim:
-            return None
-        return _difference(np.broadcast_to(array, value.shape), value)
+        try:
+            return _difference(np.broadcast_to(array, value.shape), value)
+        except ValueError:  # the formula gives another shape altogether
+            return math.inf
 
     def _factors(self, form: Math) -> str:
         """The shapes of a matrix product's factors: ``(3×1)(1×4)``."""

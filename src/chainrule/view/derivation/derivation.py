@@ -9,7 +9,7 @@ from typing import Any
 
 from ...data.files import write_atomically
 from ...errors import ArgumentError
-from ...graph import Node, user_place
+from ...graph import VARIABLE, Constant, Node, substitute, user_place, variable
 from ..formulas import Convention, Derivative, Math
 from .building import Builder, check_arguments
 from .folding import fold
@@ -158,6 +158,7 @@ def derive(
         raise ArgumentError(
             f"derive: convention={convention!r}", where=user_place(), mend="'row' or 'column'"
         )
+    loss, targets, inputs = _with_variables(loss, targets)
     builder = Builder(loss, targets, feed, convention)
     values, lines = builder.forward(), builder.backward()
     name = builder.symbols[loss]
@@ -165,16 +166,28 @@ def derive(
     if title is not None or len(targets) > _MOST_NAMED:
         asked = title or f"The gradient of {name.text()} by {len(targets)} parameters"
     exact = 1e-9 if loss.dtype.itemsize == 8 else 1e-4
-    return Derivation(asked, convention, fold(values), fold(lines), _where(builder), exact)
+    return Derivation(asked, convention, fold(values), fold(lines), _where(builder, inputs), exact)
 
 
-def _where(builder: Builder) -> list[Where]:
+def _with_variables(loss: Node, targets: list[Node]) -> tuple[Node, list[Node], set[Node]]:
+    """Constants that the gradient is asked of as variables, since a run follows it to those alone."""
+    table: dict[Node, Node] = {
+        node: variable(node.array, name=node.name) for node in targets if isinstance(node, Constant)
+    }
+    if not table:
+        return loss, targets, set()
+    loss, *targets = substitute([loss, *targets], table)
+    return loss, targets, set(table.values())
+
+
+def _where(builder: Builder, inputs: set[Node]) -> list[Where]:
     """What the symbols stand for: leaves, and p and y where they were put in."""
     found: list[Where] = []
     for node, symbol in builder.symbols.items():
         if not node.inputs:
             told = node.name if node.name and node.name != symbol.text() else ""
-            found.append((symbol, told or _KINDS.get(node.op.name, node.op.name), node.shape))
+            kind = "parameter" if node.op is VARIABLE and node not in inputs else "input"
+            found.append((symbol, told or kind, node.shape))
         elif node not in builder.regions:
             found.append((symbol, builder.given(node), node.shape))
     for formula, alias in builder.aliases.items():
@@ -183,4 +196,3 @@ def _where(builder: Builder) -> list[Where]:
 
 
 _MOST_NAMED = 4  # gradients that a title names one by one
-_KINDS = {"variable": "parameter", "placeholder": "input", "constant": "input"}

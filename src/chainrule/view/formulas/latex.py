@@ -101,9 +101,12 @@ class LaTeX:
     def index(self, base: str, places: Sequence[str]) -> str:
         return f"{{{base}}}_{{{self.listed(places)}}}"
 
-    def big(self, sign: str, letters: Sequence[str], body: str) -> str:
+    def big(self, sign: str, letters: Sequence[str], body: str, limits: tuple[int, int] | None = None) -> str:
         head = _SIGNS.get(sign) or (f"\\{sign}" if sign in ("max", "min") else f"\\operatorname*{{{sign}}}")
-        return f"{head}_{{{' '.join(letters)}}} {body}" if letters else f"{head} {body}"
+        below = " ".join(_LETTERS.get(letter, letter) for letter in letters)
+        if limits is not None:
+            return f"{head}_{{{below}={limits[0]}}}^{{{limits[1]}}} {body}"
+        return f"{head}_{{{below}}} {body}" if letters else f"{head} {body}"
 
     def cases(self, value: str, condition: str, otherwise: str) -> str:
         rows = f"{value} & \\text{{if }} {condition} \\\\ {otherwise} & \\text{{otherwise}}"

@@ -77,9 +77,12 @@ class MathML:
     def index(self, base: str, places: Sequence[str]) -> str:
         return f"<msub>{base}{self.listed(places)}</msub>"
 
-    def big(self, sign: str, letters: Sequence[str], body: str) -> str:
+    def big(self, sign: str, letters: Sequence[str], body: str, limits: tuple[int, int] | None = None) -> str:
         head = f"<mo>{ {'Σ': '∑', 'Π': '∏'}.get(sign, sign) }</mo>".replace(" ", "")
         below = "".join(f"<mi>{letter}</mi>" for letter in letters)
+        if limits is not None:
+            below, above = f"{below}<mo>=</mo><mn>{limits[0]}</mn>", f"<mn>{limits[1]}</mn>"
+            return f"<mrow><munderover>{head}<mrow>{below}</mrow>{above}</munderover>{body}</mrow>"
         head = f"<munder>{head}<mrow>{below}</mrow></munder>" if letters else head
         return f"<mrow>{head}{body}</mrow>"
 

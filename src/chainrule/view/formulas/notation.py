@@ -156,7 +156,8 @@ class Shaped(Math):
 class Big(Math):
     """An operation over the letters that index its body: ``Σᵢ x[i]``, ``max_j x[i, j]``.
 
-    ``operand`` is the body without its indices, of which ``compute`` gives the value.
+    ``operand`` is the body without its indices, of which ``compute`` gives the value; ``limits`` are where
+    the letter begins and ends, where that is not the whole of an axis.
     """
 
     sign: str
@@ -165,6 +166,7 @@ class Big(Math):
     axes: int = 0
     operand: Math | None = None
     compute: Compute | None = field(default=None, compare=False, repr=False)
+    limits: tuple[int, int] | None = None
 
     @property
     def ndim(self) -> int:
@@ -176,7 +178,7 @@ class Big(Math):
     def write(self, style: Style) -> str:
         if not self.sign:
             return self.body.write(style)
-        return style.big(self.sign, self.letters, self.body.at(style, PRODUCT))
+        return style.big(self.sign, self.letters, self.body.at(style, PRODUCT), self.limits)
 
     def bound(self, style: Style) -> int:
         return BIG if self.sign else self.body.bound(style)

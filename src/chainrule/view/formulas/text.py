@@ -55,8 +55,10 @@ class Text:
     def index(self, base: str, places: Sequence[str]) -> str:
         return f"{base}[{', '.join(places)}]"
 
-    def big(self, sign: str, letters: Sequence[str], body: str) -> str:
+    def big(self, sign: str, letters: Sequence[str], body: str, limits: tuple[int, int] | None = None) -> str:
         below = "".join(letters)
+        if limits is not None:
+            return f"{sign}({below}={limits[0]}…{limits[1]}) {body}"
         return f"{sign}{lower(below) or ('_' + below if below else '')} {body}"
 
     def cases(self, value: str, condition: str, otherwise: str) -> str:

@@ -1,0 +1,366 @@
+"""Derivations against derivatives worked out by hand, in every form, and against runs that do not fit."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import chainrule as cr
+from chainrule.errors import ArgumentError, DerivativeError, ShapeError
+from chainrule.view import Derivation, derive
+from chainrule.view.formulas import evaluate, printers, symbol
+
+rng = np.random.default_rng(0)
+
+
+def variable(name: str, *shape: int) -> cr.Variable:
+    return cr.variable(rng.normal(size=shape), name=name)
+
+
+def lecture(activation=cr.tanh) -> tuple[cr.Node, dict[str, cr.Node]]:
+    """s = uᵀ f(Wx + b), of the lecture: x of 4, W 8×4, b and u of 8."""
+    leaves = {"W": variable("W", 8, 4), "b": variable("b", 8), "u": variable("u", 8)}
+    x = cr.constant(rng.normal(size=4)).named("x")
+    s = leaves["u"] @ activation(leaves["W"] @ x + leaves["b"])
+    return s.named("s"), {**leaves, "x": x}
+
+
+def told(derivation: Derivation) -> dict[str, str]:
+    """Left side → last form, as text."""
+    return {line.left.text(): line.forms[-1].text() for line in derivation.lines}
+
+
+# -- the lecture's network -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("convention", "by_w", "chain", "jacobian", "factors"),
+    [
+        ("column", "δ xᵀ", "(∂h/∂z)ᵀ ∂s/∂h", "diag(1 − h²) ∂s/∂h", "(8×1)(1×4)"),
+        ("row", "δᵀ x", "∂s/∂h ∂h/∂z", "∂s/∂h diag(1 − h²)", "(8×1)(1×4)"),
+    ],
+)
+def test_lecture(convention, by_w, chain, jacobian, factors) -> None:
+    s, leaves = lecture()
+    found = derive(s, [leaves["W"], leaves["b"], leaves["u"]], convention=convention)
+    assert told(found) == {"∂s/∂h": "u", "δ": "u ⊙ (1 − h²)", "∂s/∂b": "δ", "∂s/∂W": by_w, "∂s/∂u": "h"}
+    signal = next(line for line in found.lines if line.left.text() == "δ")
+    assert signal.meaning is not None
+    assert signal.meaning.text() == "∂s/∂z"
+    assert [form.text() for form in signal.forms[:2]] == [chain, jacobian]
+    weights = next(line for line in found.lines if line.left.text() == "∂s/∂W")
+    assert (weights.shape, weights.factors) == ((8, 4), factors)
+    assert found.verified
+    assert found.worst < 1e-12
+
+
+def test_forward_equations() -> None:
+    s, leaves = lecture()
+    for convention, affine, score in (("column", "W x + b", "uᵀ h"), ("row", "x Wᵀ + b", "u hᵀ")):
+        found = derive(s, leaves["W"], convention=convention)
+        assert [str(line) for line in found.values] == [f"z = {affine}", "h = tanh(z)", f"s = {score}"]
+
+
+def test_the_error_signal_is_derived_once_and_reused() -> None:
+    s, leaves = lecture()
+    found = derive(s, [leaves["W"], leaves["b"], leaves["x"]], convention="column")
+    assert [line.left.text() for line in found.lines].count("δ") == 1
+    assert {name: form for name, form in told(found).items() if "∂" in name and name != "∂s/∂h"} == {
+        "∂s/∂W": "δ xᵀ", "∂s/∂b": "δ", "∂s/∂x": "Wᵀ δ",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("activation", "form"),
+    [
+        (cr.sigmoid, "u ⊙ h ⊙ (1 − h)"),
+        (cr.nn.relu, "1[z > 0] ⊙ u"),
+        (cr.nn.softplus, "u ⊙ σ(z)"),
+        (cr.nn.hard_tanh, "1[|z| < 1] ⊙ u"),
+        (cr.sin, "u ⊙ cos(z)"),
+    ],
+)
+def test_activations(activation, form) -> None:
+    s, leaves = lecture(activation)
+    found = derive(s, leaves["b"], convention="column")
+    assert told(found)["δ"] == form
+    assert found.verified
+
+
+# -- classifiers ---------------------------------------------------------------------------------------
+
+
+def test_softmax_and_cross_entropy() -> None:
+    W, b = variable("W", 4, 3), variable("b", 3)
+    x = cr.constant(rng.normal(size=(5, 4))).named("x")
+    loss = cr.nn.cross_entropy(cr.nn.linear(x, W, b), [0, 1, 2, 0, 1])
+    found = derive(loss, [W, b])
+    assert told(found) == {"δ": "(p − y) / 5", "∂L/∂W": "xᵀ δ", "∂L/∂b": "Σᵢ δ[i, :]"}
+    assert {s.text(): what if isinstance(what, str) else what.text() for s, what, _ in found.where} == {
+        "W": "parameter", "b": "parameter", "x": "input", "t": "input", "p": "softmax(z)", "y": "onehot(t)",
+    }  # fmt: skip
+    p = np.exp(x.value @ W.value + b.value)
+    p /= p.sum(axis=1, keepdims=True)
+    y = np.eye(3)[[0, 1, 2, 0, 1]]
+    np.testing.assert_allclose(cr.gradients(loss, W).value, x.value.T @ (p - y) / 5)
+    assert found.verified
+
+
+def test_logistic_regression() -> None:
+    w, b = variable("w", 4), variable("b")
+    x = cr.constant(rng.normal(size=4)).named("x")
+    loss = cr.nn.binary_cross_entropy_with_logits(w @ x + b, cr.constant(np.array(1.0)))
+    assert told(derive(loss, [w, b])) == {"δ": "σ(z) − t", "∂L/∂b": "δ", "∂L/∂w": "δ·x"}
+
+
+def test_embeddings_receive_scattered_rows() -> None:
+    E, W = variable("E", 6, 3), variable("W", 6, 2)
+    words = cr.constant([[1, 2], [3, 1]]).named("w")
+    loss = cr.nn.cross_entropy(cr.reshape(cr.nn.embedding(words, E), (2, 6)) @ W, [0, 1])
+    found = derive(loss, [E, W])
+    lines = {line.left.text(): line for line in found.lines}
+    assert lines["∂L/∂E"].forms[1].text() == "scatter(∂L/∂e, w, 6 rows)"
+    assert "sum over the places" in lines["∂L/∂E"].note
+    assert found.verified
+
+
+def test_convolution_and_max_pooling() -> None:
+    K, W = variable("K", 2, 3, 4), variable("W", 4, 2)
+    x = cr.constant(rng.normal(size=(2, 7, 3))).named("x")
+    pooled = cr.max(cr.nn.conv1d(x, K), axis=1)
+    found = derive(cr.nn.cross_entropy(pooled @ W, [0, 1]), [K, W])
+    forms = told(found)
+    assert forms["∂L/∂K"] == "windows(x)ᵀ rows(δ⁽¹⁾)"
+    assert forms["δ⁽¹⁾"].startswith("scatter(")
+    assert forms["∂L/∂W"] == "mᵀ δ⁽²⁾"
+    assert found.verified
+
+
+def test_whole_text_cnn() -> None:
+    net = cr.models.TextCNN(20, 4, 2, seed=0, windows=(2, 3), filters=3)
+    names = [name for name, _ in net.named_parameters()]
+    loss = cr.nn.cross_entropy(net(cr.constant([[3, 4, 5, 6, 0], [7, 8, 9, 1, 2]])), [0, 1])
+    found = derive(loss, net.parameters())
+    assert found.verified
+    assert sum(line.wanted for line in found.lines) == len(names)
+    assert set(names) <= {what for _, what, _ in found.where if isinstance(what, str)}
+
+
+# -- depth and sharing ---------------------------------------------------------------------------------
+
+
+def deep(layers: int, width: int = 5) -> Derivation:
+    net = cr.models.MLP([6, *[width] * layers, 3], seed=0, activation=cr.tanh)
+    x = cr.constant(rng.normal(size=(4, 6)).astype("float32"))
+    return derive(cr.nn.cross_entropy(net(x), [0, 1, 2, 0]), net.parameters())
+
+
+def test_repeated_layers_are_one() -> None:
+    small, large = deep(8), deep(30)
+    assert len(small.lines) == len(large.lines)
+    assert large.verified
+    folded = {line.left.text(): line for line in large.lines if line.span is not None}
+    assert set(folded) == {"∂L/∂h⁽ˡ⁾", "δ⁽ˡ⁾", "∂L/∂b⁽ˡ⁾", "∂L/∂W⁽ˡ⁾"}
+    assert folded["δ⁽ˡ⁾"].span == (29, 2)
+    assert folded["δ⁽ˡ⁾"].forms[-1].text() == "δ⁽ˡ⁺¹⁾ W⁽ˡ⁺¹⁾ᵀ ⊙ (1 − (h⁽ˡ⁾)²)"
+    assert folded["∂L/∂W⁽ˡ⁾"].forms[-1].text() == "h⁽ˡ⁻¹⁾ᵀ δ⁽ˡ⁾"
+
+
+def test_few_layers_stand_alone() -> None:
+    assert all(line.span is None for line in deep(2).lines)
+
+
+def test_shared_parameters_are_a_sum_of_terms() -> None:
+    """A recurrent network: the gradient of its weights is a sum over time, its error signal a recursion."""
+    W, U = variable("W", 3, 3), variable("U", 2, 3)
+    x = cr.constant(rng.normal(size=(5, 1, 2))).named("x")
+    h: cr.Node = cr.constant(np.zeros((1, 3)))
+    for t in range(5):
+        h = cr.tanh(h @ W + x[t] @ U)
+    found = derive(cr.sum(h), [W, U])
+    forms = told(found)
+    assert forms["∂L/∂U"] == "Σ(ℓ=1…5) x[ℓ − 1]ᵀ δ⁽ˡ⁾"
+    assert forms["∂L/∂W"].startswith("Σ(ℓ=2…5) h⁽ˡ⁻¹⁾ᵀ δ⁽ˡ⁾ + ")
+    assert forms["δ⁽ˡ⁾"] == "δ⁽ˡ⁺¹⁾ Wᵀ ⊙ (1 − (h⁽ˡ⁾)²)"
+    assert found.verified
+
+
+def test_a_node_that_two_others_read() -> None:
+    x, y, z = (cr.variable(v, name=n) for v, n in [(1.0, "x"), (2.0, "y"), (0.0, "z")])
+    found = derive((x + y) * cr.maximum(y, z), [x, y, z])
+    line = next(line for line in found.lines if line.left.text() == "∂L/∂y")
+    assert line.forms[-1].text() == "1[y ≥ z]·v1 + v2"
+    assert line.note == "one term for each of the 2 equations that read it"
+
+
+# -- held against the run --------------------------------------------------------------------------------
+
+
+def test_deviation_is_that_of_the_printed_formula(monkeypatch) -> None:
+    """Where an op's rule is wrong in print only, the line says so: here, a tanh that is left out."""
+    monkeypatch.setitem(printers.PRINTERS, "tanh", lambda node, operands, how: operands[0])
+    s, leaves = lecture()
+    found = derive(s, leaves["b"], convention="column")
+    assert not found.verified
+    assert "h" in found.verdict
+    assert "do not give what the run gave" in found.verdict
+
+
+def test_a_wrong_derivative_rule_shows_in_no_line_of_its_own() -> None:
+    """A derivation follows the op's rule, wrong or not; whether the rule is right is the gradient check's."""
+
+    class Wrong(cr.Op):
+        formula = "{x}³"
+
+        def forward(self, xp, x):
+            return x**3
+
+        def vjp(self, ct, out, x):
+            return (ct * x,)
+
+    x = cr.variable(2.0, name="x")
+    found = derive(cr.define_op(Wrong)(x).named("L"), x)
+    assert told(found) == {"∂L/∂x": "x"}
+    assert found.verified
+
+
+def test_own_op_is_written_by_its_formula() -> None:
+    class Cube(cr.Op):
+        formula = "{x}³"
+
+        def forward(self, xp, x):
+            return x * x * x
+
+        def vjp(self, ct, out, x):
+            return (3 * ct * x * x,)
+
+    x = cr.variable([1.0, 2.0], name="x")
+    found = derive(cr.sum(cr.define_op(Cube)(x).named("c")), x)
+    assert [str(line) for line in found.values] == ["c = x³", "L = Σᵢ c[i]"]
+    assert told(found)["∂L/∂x"] == "3·x²"
+    assert found.verified
+
+
+def test_feed_gives_the_values() -> None:
+    x, W = cr.placeholder((3,), dtype="float64", name="x"), variable("W", 2, 3)
+    loss = cr.sum(cr.exp(W @ x))
+    found = derive(loss, [W, x], feed={x: np.ones(3)}, convention="column")
+    assert told(found)["∂L/∂W"] == "δ xᵀ"
+    assert found.verified
+
+
+# -- its forms -----------------------------------------------------------------------------------------
+
+
+def derivations() -> list[Derivation]:
+    s, leaves = lecture()
+    return [derive(s, list(leaves.values()), convention="column"), deep(6)]
+
+
+def test_page_is_one_file_without_scripts() -> None:
+    for found in derivations():
+        page = found.html
+        assert found._repr_html_() == page
+        assert not re.search(r"<script|https?:(?!//www\.w3\.org)|src=|@import", page)
+        body = page[page.index("<body>") : page.index("</html>")]
+        tree = ET.fromstring(re.sub(r"&(?!lt;|gt;|amp;|quot;|#)", "&amp;", body))
+        assert len(tree.findall(".//math[@class='steps']")) == len(found.values) + len(found.lines)
+        assert "Verified:" in page
+        assert '<html lang="en">' in page
+
+
+def test_latex_is_whole() -> None:
+    for found in derivations():
+        text = found.latex
+        assert text.count("\\begin{align*}") == text.count("\\end{align*}") > 0
+        assert text.count("{") == text.count("}")
+        assert "\\boldsymbol{\\delta}" in text
+        rows = re.findall(r"^(?!\\).*&=.*$|^\\.*&=.*$", text, re.MULTILINE)
+        assert len(rows) == sum(len(line.forms) for line in (*found.values, *found.lines))
+
+
+def test_mathml_lines_are_well_formed() -> None:
+    for found in derivations():
+        for line in found.mathml.splitlines():
+            assert ET.fromstring(line).tag == "math"
+
+
+@pytest.mark.parametrize(
+    ("ending", "start"), [(".tex", "\\documentclass"), (".html", "<!DOCTYPE"), (".txt", "∂s/∂b")]
+)
+def test_save(tmp_path: Path, ending: str, start: str) -> None:
+    s, leaves = lecture()
+    target = tmp_path / f"derivation{ending}"
+    derive(s, leaves["b"]).save(target)
+    assert target.read_text(encoding="utf-8").startswith(start)
+
+
+def test_an_ending_that_is_none_leaves_no_file(tmp_path: Path) -> None:
+    s, leaves = lecture()
+    with pytest.raises(ArgumentError, match=r"\.pdf"):
+        derive(s, leaves["b"]).save(tmp_path / "derivation.pdf")
+    assert not list(tmp_path.iterdir())
+
+
+def test_module_paths_are_told_and_not_used_as_symbols() -> None:
+    text = deep(1).text
+    assert "W⁽¹⁾: layers.0.weight, 6×5" in text
+    assert "layers.0.weight" not in text[text.index("Forwards") :]
+
+
+# -- what is refused -----------------------------------------------------------------------------------
+
+
+def test_refusals() -> None:
+    x = variable("x", 3)
+    with pytest.raises(ShapeError, match="not a scalar"):
+        derive(cr.exp(x), x)
+    with pytest.raises(DerivativeError, match="no gradient flows"):
+        derive(cr.sum(cr.floor(x)), x)
+    with pytest.raises(DerivativeError, match="does not depend"):
+        derive(cr.sum(cr.exp(x)), variable("y", 2))
+    with pytest.raises(ArgumentError, match="nothing to derive by"):
+        derive(cr.sum(x), [])
+    with pytest.raises(ArgumentError, match="convention"):
+        derive(cr.sum(x), x, convention="diagonal")  # type: ignore[arg-type]  # on purpose
+    with pytest.raises(ArgumentError, match="not a node"):
+        derive(cr.sum(x), [3.0])  # type: ignore[list-item]  # on purpose
+
+
+# -- any small network -----------------------------------------------------------------------------------
+
+ACTIVATIONS = [cr.tanh, cr.sigmoid, cr.nn.relu, cr.nn.silu, cr.nn.gelu, cr.nn.softplus, cr.abs, cr.square]
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    widths=st.lists(st.integers(1, 4), min_size=2, max_size=5),
+    rows=st.integers(0, 3),
+    chosen=st.lists(st.sampled_from(ACTIVATIONS), min_size=4, max_size=4),
+    convention=st.sampled_from(["row", "column"]),
+    seed=st.integers(0, 99),
+)
+def test_any_network(widths, rows, chosen, convention, seed) -> None:
+    """Vectors (0 rows) and batches, of any widths, 1 among them: every printed line computes."""
+    numbers = np.random.default_rng(seed)
+    h: cr.Node = cr.constant(numbers.normal(size=(rows, widths[0]) if rows else widths[0]))
+    wanted = []
+    for (inputs, outputs), activation in zip(pairwise(widths), chosen, strict=False):
+        W = cr.variable(numbers.normal(size=(inputs, outputs)))
+        b = cr.variable(numbers.normal(size=outputs))
+        wanted += [W, b]
+        h = activation(h @ W + b)
+    found = derive(cr.mean(h * h), wanted, convention=convention)
+    assert found.verified, found.text
+    assert all(line.deviation is not None for line in found.lines)
+
+
+def test_evaluate_knows_what_it_cannot() -> None:
+    assert evaluate(symbol("q"), {}) is None
