@@ -18,7 +18,7 @@ from ..engines.trace import Step, Trace, step_through
 from ..errors import DataError
 from ..graph import Array, Leaf, Node, Origin, Variable, derived_from, leaf_value, topological
 from ..tasks import Differentiates, Explains, Table
-from ..view import Explanation, draw
+from ..view import Explanation, derive, draw
 from ..view import explain as make_page
 from ..view.formulas import Convention
 from .command import Command, json_option, open_run
@@ -47,6 +47,7 @@ class ExplainCommand(Command):
 Examples:
   chainrule explain "c*(a+2*b)" a=3 b=1 c=-2
   chainrule explain "c*(a+2*b)" a=3 b=1 c=-2 --out l.html
+  chainrule explain "c*(a+2*b)" a=3 b=1 c=-2 --derive l.tex
   chainrule explain "d = 2*b; e = a + d; L = c*e" a=3 b=1 c=-2 --svg graph.svg
   chainrule explain "sum(sigmoid(x @ w))" x=[[1,2],[3,4]] "w=[0.5, -1]"
   chainrule explain "cross_entropy(z, 2)" "z=[1, 2, 3]" --unfold
@@ -80,6 +81,9 @@ for each filter the n-grams that excite it most; the filters that decide most co
 @click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--out", "out", metavar="FILE", help="Write the page of both passes to FILE.html.")
 @click.option("--svg", "svg", metavar="FILE", help="Draw the graph to FILE.svg (or .png).")
+@click.option(
+    "--derive", "derived", metavar="FILE", help="Derive the gradients by hand in FILE: .tex, .html or .txt."
+)
 @click.option("--unfold", is_flag=True, help="Open composites such as softmax into their parts.")
 @click.option(
     "--convention",
@@ -104,6 +108,7 @@ def explain(
     values: tuple[str, ...],
     out: str | None,
     svg: str | None,
+    derived: str | None,
     unfold: bool,
     convention: Convention,
     exercise: bool,
@@ -123,10 +128,14 @@ def explain(
         raise click.UsageError("--exercise makes a page\n  mend:  give --out FILE.html")
     if svg is not None and not svg.endswith((".svg", ".png")):
         raise click.UsageError(f"--svg {svg}: the name must end in .svg or .png")
+    if derived is not None and not derived.endswith((".tex", ".html", ".txt")):
+        raise click.UsageError(f"--derive {derived}: the name must end in .tex, .html or .txt")
     is_file = names_function(subject)
     if not values and not is_file and _is_run(subject):
         if text is None:
-            if (given := _given({"--out": out, "--svg": svg, "--gold": gold})) is not None:
+            if (
+                given := _given({"--out": out, "--svg": svg, "--derive": derived, "--gold": gold})
+            ) is not None:
                 raise click.UsageError(f"{given} of a run needs an example\n  mend:  give --text TEXT")
             _explain_run(subject, first, as_json)
             return
@@ -138,6 +147,8 @@ def explain(
     trace = step_through(shown.output, shown.feed, unfold=unfold)
     if svg is not None:
         _save(shown.output, svg, unfold)
+    if derived is not None:
+        _derive(shown, trace, derived, convention)
     if out is not None:
         page = make_page(
             shown.output,
@@ -155,6 +166,8 @@ def explain(
     _warn(trace, shown.feed)
     if svg is not None:
         say(f"\nthe graph is in {svg}")
+    if derived is not None:
+        say(f"\nthe derivation is in {derived}")
     if out is not None:
         say(f"\nthe page is in {out}: {_size(page)}")
 
@@ -315,6 +328,14 @@ def _save(output: Node, path: str, unfold: bool) -> None:
         draw(output, path, fold=not unfold)
     except OSError as error:
         raise DataError(f"the drawing cannot be written: {error.strerror or error}", path=path) from None
+
+
+def _derive(shown: _Shown, trace: Trace, path: str, convention: Convention) -> None:
+    """The derivation of the gradients that flow."""
+    wrt = [leaf for leaf in shown.variables.values() if _gradient(trace, leaf) is not None]
+    if not wrt:
+        raise click.UsageError(f"--derive {path}: no gradient flows to any of the values")
+    derive(shown.output, wrt, shown.feed, convention=convention).save(path)
 
 
 def _gradient(trace: Trace, leaf: Node) -> Array | None:

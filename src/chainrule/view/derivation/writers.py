@@ -47,6 +47,12 @@ def _sections(told: Told) -> Iterator[tuple[str, list[tuple[str, list[Line]]]]]:
         )
 
 
+def _convention(told: Told) -> list[str]:
+    """What vectors are taken for, if there are any."""
+    shapes = [line.shape for line in (*told.values, *told.lines)] + [shape for _, _, shape in told.where]
+    return [_CONVENTIONS[told.convention]] if any(len(shape) == 1 for shape in shapes) else []
+
+
 def _span(span: tuple[int, int] | None) -> str:
     return "" if span is None else f"for ℓ = {span[0]}, …, {span[1]}"
 
@@ -64,7 +70,7 @@ def _deviation(line: Line) -> str:
 
 def rows_of_text(told: Told) -> str:
     """The derivation for a terminal: each form on a line of its own."""
-    out = [told.title, "═" * columns_of(told.title), _CONVENTIONS[told.convention], ""]
+    out = [told.title, "═" * columns_of(told.title), *_convention(told), ""]
     for symbol, what, shape in told.where:
         told_as = what if isinstance(what, str) else what.text()
         out.append(f"  {symbol.text()}: {told_as}, {_shape(shape)}")
@@ -136,7 +142,7 @@ def document(told: Told) -> str:
     return (
         "\\documentclass{article}\n\\usepackage{amsmath,amssymb}\n"
         "\\usepackage[margin=2.5cm]{geometry}\n\\allowdisplaybreaks\n\\begin{document}\n"
-        f"\\section*{{{_latex_title(told)}}}\n{_CONVENTIONS[told.convention]}\n"
+        f"\\section*{{{_latex_title(told)}}}\n{' '.join(_convention(told))}\n"
         f"\\begin{{description}}\n{named}\n\\end{{description}}\n"
         f"\\subsection*{{Forwards}}\n{first}\n\\subsection*{{Backwards}}\n{second}\n"
         "\\subsection*{Held against the run}\n"
@@ -163,7 +169,7 @@ def page(told: Told) -> str:
     named = "".join(
         f"<li>{symbol.mathml()}: {_in_html(what)}, {_shape(shape)}</li>" for symbol, what, shape in told.where
     )
-    sections = [f"<p>{_CONVENTIONS[told.convention]}</p>\n<ul>{named}</ul>"]
+    sections = [f"<p>{''.join(_convention(told))}</p>\n<ul>{named}</ul>"]
     for heading, groups in _sections(told):
         body = "".join(_html_group(span, lines) for span, lines in groups)
         exact = "largest deviation from the run"
