@@ -77,7 +77,7 @@ class Fault(NamedTuple):
         return "\n".join(lines)
 
     def _ratio(self) -> str:
-        if self.numerical and np.isfinite(self.numerical):
+        if self.analytic and self.numerical and np.isfinite(self.numerical):
             return f"ratio {self.analytic / self.numerical:.6g}"
         return f"difference {self.analytic - self.numerical:.6g}"
 

@@ -26,7 +26,8 @@ class NonFiniteReport(NamedTuple):
     def __str__(self) -> str:
         names = ", ".join(node.label for node in self.outputs)
         if self.gradient_of is not None:
-            names = f"{self.gradient_of.label} is finite; its gradient with respect to {names}"
+            what = self.gradient_of.name or "the loss"
+            names = f"{what} is finite; its gradient with respect to {names}"
         if self.finding is None:
             return f"{names}: every value is finite"
         return f"{names}: not finite\n{self.finding}"
