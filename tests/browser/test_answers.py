@@ -20,6 +20,7 @@ import { diagnose } from "chainrule/diagnoses";
 import { read } from "chainrule/expressions";
 import { places, run } from "chainrule/interpreter";
 import { hidden, hints, parsed, prompt } from "chainrule/questions";
+import { Store } from "chainrule/store";
 
 window.understood = (text) => {
   try {
@@ -36,6 +37,10 @@ const looking = (record) => {
 window.verdict = (record, text, answer) => {
   const { place, entry } = parsed(text);
   return diagnose(record, place, looking(record), read(answer), entry);
+};
+window.askedOfRecord = (record, text) => {
+  const store = new Store(record);
+  return hints(record, parsed(text), (place) => store.tensor(place));
 };
 window.asked = (record, text) => ({
   prompt: prompt(record, parsed(text), looking(record)),
@@ -337,3 +342,28 @@ def test_hints_climb_from_words_to_numbers_to_the_answer(modules: Any) -> None:
     assert "through a: upstream 2 × local 1" in hints[2]
     assert "through b: upstream 3 × local 1" in hints[2]
     assert hints[3] == "The answer: 5."
+
+
+def test_hints_about_an_entry_name_the_entries_that_it_reads(modules: Any) -> None:
+    record = record_of("layer")
+    hints = modules.evaluate("(given) => asked(...given)", [record, numbered(record, "value:p@1")])["hints"]
+    # p = x W with x = [[1, 2, 0], …]: row 0 of x, column 1 of W.
+    assert hints[2] == ("x[0, 0] = 1, x[0, 1] = 2, x[0, 2] = 0, W[0, 1] = −1, W[1, 1] = 2, W[2, 1] = 1.")
+    assert hints[3] == "The answer: 3."
+    hints = modules.evaluate("(given) => asked(...given)", [record, numbered(record, "gradient:h@1")])[
+        "hints"
+    ]
+    assert hints[2] == "through s: upstream 0.25 × local 5."
+
+
+def test_hints_do_without_what_the_record_has_cut(modules: Any) -> None:
+    x = cr.constant(np.full((1, 300), 0.5)).named("x")
+    h = (x @ cr.variable(np.ones((300, 300)), name="W")).named("h")
+    record = explain(cr.sum(cr.tanh(h)).named("L"), check=False).record
+    weights = next(node for node in record["nodes"] if node["name"] == "W")
+    assert record["tensors"][weights["value"]]["rows"] is not None
+    given = [record, numbered(record, "value:h@7")]
+    assert modules.evaluate("(given) => askedOfRecord(...given)", given)[2:] == [
+        "x = (1 × 300), W = (300 × 300).",
+        "The answer: 150.",
+    ]

@@ -78,6 +78,16 @@ def test_of_a_large_matrix_one_entry_that_is_not_zero_is_asked() -> None:
         assert tensor is None or 0 <= entry < np.prod(tensor["shape"])
 
 
+def test_sums_of_many_products_are_not_asked() -> None:
+    rng = np.random.default_rng(0)
+    x, w = cr.constant(rng.normal(size=(2, 40))), cr.variable(rng.normal(size=(40, 3)), name="W")
+    record = explain(cr.sum(cr.tanh(x @ w))).record
+    matmul = next(node["id"] for node in record["nodes"] if node["op"] == "matmul")
+    asked = exercise(record)["hide"]
+    assert asked
+    assert f"value:{matmul}" not in {place.partition("@")[0] for place in asked}
+
+
 def test_what_is_not_finite_or_plain_zero_is_not_asked() -> None:
     x = cr.variable([-1.0, 2.0], name="x")
     record = explain(cr.sum(cr.log(x) * cr.stop_gradient(x * 0))).record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -13,8 +14,11 @@ from .tensors import decode
 #: So many of each kind are asked.
 VALUES, LOCALS, GRADIENTS = 3, 3, 4
 
-#: Of an array with more entries one entry is asked, the largest.
-ENTRIES = 12
+#: Of an array with more entries one entry is asked, the largest; of one with still more, nothing.
+ENTRIES, MOST_ENTRIES = 12, 400
+
+#: An entry that is the sum of more products than that is no work for a person.
+MOST_PRODUCTS = 12
 
 _T = TypeVar("_T")
 
@@ -28,7 +32,14 @@ def exercise(record: Mapping[str, Any], *, start: bool = False) -> dict[str, Any
     what came before it.  ``start`` makes the page begin with all of them hidden.
     """
     nodes = [node for node in record["nodes"] if not _is_inside_composite(record, node)]
-    values = [node for node in nodes if node["inputs"] and _is_askable(record, node["value"])]
+    values = [
+        node
+        for node in nodes
+        if node["inputs"]
+        and _is_askable(record, node["value"])
+        and _array(record, node["value"]).any()
+        and _products(record, node) <= MOST_PRODUCTS
+    ]
     asked = [_place(record, f"value:{node['id']}", node["value"]) for node in _spread(values, VALUES)]
     backward = [*_locals(record, nodes), *_gradients(record, nodes)]
     asked += [place for _, place in sorted(backward, key=lambda found: -found[0])]
@@ -43,6 +54,7 @@ def _locals(record: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> It
         for number, term in enumerate(node["terms"])
         if term["within"] is None
         and term["local"] is not None
+        and record["nodes"][term["consumer"]]["kind"] == "op"
         and _is_askable(record, term["local"])
         and not np.isin(_array(record, term["local"]), (0, 1)).all()
     ]
@@ -60,6 +72,10 @@ def _gradients(record: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) ->
         and node["id"] != record["output"]
         and _is_askable(record, node["gradient"])
         and _array(record, node["gradient"]).any()
+        and all(
+            _products(record, record["nodes"][term["consumer"]], node) <= MOST_PRODUCTS
+            for term in _own_terms(node)
+        )
     ]
     several = [node for node in found if len(_own_terms(node)) > 1]
     leaves = [node for node in found if not node["inputs"] and node not in several]
@@ -97,10 +113,23 @@ def _array(record: Mapping[str, Any], number: int) -> Array:
     return decode(record["tensors"][number])[0]
 
 
+def _products(
+    record: Mapping[str, Any], node: Mapping[str, Any], of: Mapping[str, Any] | None = None
+) -> float:
+    """How many products or elements go into an entry of the node, or of the gradient of ``of`` through it."""
+    inputs = [record["nodes"][number]["shape"] for number in node["inputs"]]
+    total = max(math.prod(shape) for shape in [node["shape"], *inputs])
+    if node["op"] == "matmul":
+        total = math.prod(node["shape"]) * inputs[0][-1]
+    return total / max(math.prod((of or node)["shape"]), 1)
+
+
 def _is_askable(record: Mapping[str, Any], number: int) -> bool:
-    """Whether all entries are there, are floats and are finite."""
+    """Whether all entries are there, are floats and are finite, and are not too many."""
     tensor = record["tensors"][number]
     if tensor["rows"] is not None or tensor["columns"] is not None:
+        return False
+    if math.prod(tensor["shape"]) > MOST_ENTRIES:
         return False
     array = _array(record, number)
     return bool(array.size and array.dtype.kind == "f" and np.isfinite(array).all())

@@ -52,7 +52,7 @@ const slip = (kind, message, tensor) => (tensor ? [{ kind, message, tensor }] : 
 /** The terms of a node that add up to its gradient. */
 export const termsOf = (node) => node.terms.map((term, k) => ({ ...term, k })).filter(({ within }) => within == null);
 
-const called = (node) => node.name ?? node.symbol ?? node.label;
+const called = (node) => node.symbol ?? node.name ?? node.label;
 
 /** Every choice of some but not all of the terms, those that leave out one first. */
 function choices(terms) {

@@ -1,11 +1,16 @@
 // What is asked, what must not be shown meanwhile, and the hints: from the record alone.
 
 import { bracketed, dimensions, short } from "chainrule/numbers";
+import { reads } from "chainrule/operations";
 import { termsOf } from "chainrule/diagnoses";
 
 const MOST_ENTRIES = 12; // of a larger tensor one entry is asked, and none is spelled out in a hint
 
-export const called = (node) => node.name ?? node.symbol ?? node.label;
+/** A node as the rules write it. */
+export const called = (node) => node.symbol ?? node.name ?? node.label;
+
+/** The same, with the user's own name where the rules have a shorter one. */
+const introduced = (node) => (node.name && node.name !== called(node) ? `${called(node)} (${node.name})` : called(node));
 
 /** A place with an entry, "gradient:3@5", as {place, kind, id, term, entry}. */
 export function parsed(text) {
@@ -43,10 +48,10 @@ export function prompt(record, question, look) {
   const { shape } = look(place), of = entry === null ? "" : `, its entry ${bracketed(entry, shape)}`;
   const name = called(node), rule = node.rule.text ? ` = ${node.rule.text}` : "";
   if (kind === "value") return `What is the value of ${name}${rule}${of}?`;
-  if (kind === "gradient") return `What is ∂${output}/∂${name}, the gradient with respect to ${name}${of}?`;
+  if (kind === "gradient") return `What is ∂${output}/∂${name}, the gradient with respect to ${introduced(node)}${of}?`;
   const consumer = record.nodes[node.terms[term].consumer], each = shape.length ? ", element by element" : "";
   return `What is ∂${called(consumer)}/∂${name}, the local derivative of ${called(consumer)} = ${consumer.rule.text} `
-    + `with respect to ${name}${each}${of}?`;
+    + `with respect to ${introduced(node)}${each}${of}?`;
 }
 
 /** How the answer is written. */
@@ -118,7 +123,7 @@ export function hidden(record, { kind, id, term }) {
 
 /** A tensor in a few characters: its numbers where they are few, else its dimensions. */
 export function tensorText({ shape, data }) {
-  if (data.length > MOST_ENTRIES) return `(${dimensions(shape)})`;
+  if (!data || data.length > MOST_ENTRIES) return `(${dimensions(shape)})`;
   const numbers = Array.from(data, (x) => short(x, 6));
   if (!shape.length) return numbers[0];
   const columns = shape[shape.length - 1], rows = [];
@@ -128,41 +133,63 @@ export function tensorText({ shape, data }) {
 
 const signed = (text) => (text.startsWith("−") ? `(${text})` : text);
 
-function hintsOfGradient(record, node, look) {
-  const terms = termsOf(node), names = terms.map(({ consumer }) => called(record.nodes[consumer]));
+/** "a = 3, b = (4 × 5)": what a node is computed from; of an entry, the entries that it reads. */
+function givenTo(record, node, look, entry) {
+  const inputs = node.inputs.map((id) => look(`value:${id}`)), shapes = node.inputs.map((id) => record.nodes[id].shape);
+  const known = inputs.includes(null) ? null : inputs;
+  const read = entry === null ? [] : reads(node.op, node.settings, shapes, node.shape, entry, known);
+  const text = (id, i) => {
+    const tensor = inputs[i], name = called(record.nodes[id]), places = read[i];
+    const few = tensor && shapes[i].length && Array.isArray(places) && places.length <= MOST_ENTRIES;
+    if (!few) return `${name} = ${tensorText(tensor ?? record.nodes[id])}`;
+    return places.map((at) => `${name}${bracketed(at, shapes[i])} = ${short(tensor.data[at], 6)}`).join(", ");
+  };
+  const unnamed = (id) => record.nodes[id].kind === "constant" && !record.nodes[id].name;
+  return node.inputs.map((id, i) => (unnamed(id) ? "" : text(id, i))).filter(Boolean).join(", ");
+}
+
+function hintsOfGradient(record, node, { entry }, look) {
+  const terms = termsOf(node), reader = ({ consumer }) => record.nodes[consumer];
+  const names = terms.map((term) => called(reader(term)));
   const first = terms.length > 1
-    ? `${called(node)} is used ${terms.length} times, by ${names.join(" and ")}: add one term for each, upstream × local.`
-    : `Only ${names[0]} reads ${called(node)}: the gradient is the gradient of ${names[0]}, times the local derivative.`;
-  const rules = terms.map(({ rule, consumer }) => `through ${called(record.nodes[consumer])}: ${rule.text}`);
-  const given = terms.map(({ k, consumer }) => {
-    const get = (role) => look(`${role}:${node.id}:${k}`), local = get("local");
-    const upstream = signed(tensorText(get("upstream")));
-    return `through ${called(record.nodes[consumer])}: upstream ${upstream}${local ? ` × local ${signed(tensorText(local))}` : ""}`;
+    ? `${called(node)} is used ${terms.length} times, by ${names.join(" and ")}: `
+      + "add one term for each, upstream × local."
+    : `Only ${names[0]} reads ${called(node)}: take the gradient of ${names[0]} times the local derivative.`;
+  const rules = terms.map((term, i) => `through ${names[i]}: ${term.rule.text}`);
+  const given = terms.map((term, i) => {
+    const shown = (role) => signed(factorText(look(`${role}:${node.id}:${term.k}`) ?? reader(term), node.shape, entry));
+    const rest = term.local === null ? `, where ${givenTo(record, reader(term), look, null)}` : ` × local ${shown("local")}`;
+    return `through ${names[i]}: upstream ${shown("upstream")}${rest}`;
   });
   return [first, `${rules.join("; ")}.`, `${given.join("; ")}.`];
 }
 
-function hintsOfValue(record, node, look) {
-  const inputs = node.inputs.map((id) => `${called(record.nodes[id])} = ${tensorText(look(`value:${id}`))}`);
-  return [`${called(node)} is computed by ${node.op} from ${node.inputs.map((id) => called(record.nodes[id])).join(" and ")}.`,
-    `${called(node)} = ${node.rule.text}`, `${inputs.join(", ")}.`];
+/** Of a factor of the node's own shape the entry that counts, else all of it. */
+function factorText(tensor, shape, entry) {
+  const own = entry !== null && tensor.data && String(tensor.shape) === String(shape);
+  return tensorText(own ? { shape: [], data: [tensor.data[entry]] } : tensor);
 }
 
-function hintsOfLocal(record, node, term, look) {
+function hintsOfValue(record, node, { entry }, look) {
+  const from = node.inputs.map((id) => called(record.nodes[id])).join(" and ");
+  return [`${called(node)} is computed by ${node.op} from ${from}.`, `${called(node)} = ${node.rule.text}`,
+    `${givenTo(record, node, look, entry)}.`];
+}
+
+function hintsOfLocal(record, node, { term, entry }, look) {
   const { consumer, rule } = node.terms[term], other = record.nodes[consumer];
-  const inputs = other.inputs.map((id) => `${called(record.nodes[id])} = ${tensorText(look(`value:${id}`))}`);
   return [`How much does ${called(other)} = ${other.rule.text} change where ${called(node)} changes a little? `
     + "The rest of the graph does not matter.",
     `Upstream × local is ${rule.text}: what stands beside the upstream gradient is the local derivative.`,
-    `${inputs.join(", ")}.`];
+    `${givenTo(record, other, look, entry)}.`];
 }
+
+const RULES = { value: hintsOfValue, gradient: hintsOfGradient, local: hintsOfLocal };
 
 /** The hints in order, the last of them the answer. */
 export function hints(record, question, look) {
-  const { kind, id, term, entry, place } = question, node = record.nodes[id];
-  const found = kind === "value" ? hintsOfValue(record, node, look)
-    : kind === "gradient" ? hintsOfGradient(record, node, look) : hintsOfLocal(record, node, term, look);
-  return [...found, `The answer: ${answerText(look(place), entry)}.`];
+  const { kind, id, entry, place } = question;
+  return [...RULES[kind](record, record.nodes[id], question, look), `The answer: ${answerText(look(place), entry)}.`];
 }
 
 /** The answer as it is shown at last. */
