@@ -1,0 +1,22 @@
+"""Figures by matplotlib: activation functions, training curves, layers over time, maps, loss surfaces.
+
+May import: every room below view; nothing below imports it.  matplotlib is imported when a figure is drawn.
+Start reading at ``canvas.py``, then ``curves.py``.
+"""
+
+from .activations import activation_values, plot_activations
+from .curves import plot_curves
+from .maps import plot_map
+from .surfaces import SURFACES, logistic_loss, neuron_loss, plot_loss_surface, surface
+
+__all__ = [
+    "SURFACES",
+    "activation_values",
+    "logistic_loss",
+    "neuron_loss",
+    "plot_activations",
+    "plot_curves",
+    "plot_loss_surface",
+    "plot_map",
+    "surface",
+]
