@@ -88,6 +88,7 @@ def test_programs_print_what_they_say(path: Path) -> None:
         path.name
         in {
             "data.md",
+            "derivations.md",
             "diagnosis.md",
             "native_engine.md",
             "ner.md",

@@ -18,6 +18,8 @@ _PLAIN = re.compile(r"[^\W\d_][^\W_]{0,11}(_\w{1,8})?")
 _ARITHMETIC = frozenset(
     {"add", "subtract", "multiply", "divide", "negative", "pow", "square", "sqrt", "where"}
 )
+#: What modules call their parameters: a letter says more.
+_ATTRIBUTES = frozenset({"weight", "bias", "scale", "shift"})
 #: What a node is called by its op, where nobody named it; activations are h, and all else v.
 _LETTERS = {
     "softmax": "p", "masked_softmax": "p", "log_softmax": "q", "take": "e", "concat": "c", "max": "m",
@@ -73,7 +75,7 @@ def choose(regions: Sequence[Region], loss: Node) -> Named:
 
 def _own_name(node: Node) -> str | None:
     name = node.name
-    return name if name is not None and _PLAIN.fullmatch(name) else None
+    return name if name is not None and _PLAIN.fullmatch(name) and name not in _ATTRIBUTES else None
 
 
 def _node_letter(region: Region, own: Mapping[Node, str], letters: Mapping[Node, str]) -> str:
