@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -40,6 +41,18 @@ def test_a_run_folder_has_its_pages(trained: Path) -> None:
     records = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
     assert all(record["seconds"] > 0 for record in records)
     assert records[-1]["validation_accuracy"] == 1.0
+
+
+def test_the_whole_confusion_matrix_is_in_the_run_folder(run: Run, trained: Path) -> None:
+    with (trained / "confusion.csv").open(newline="", encoding="utf-8") as stream:
+        header, *rows = csv.reader(stream)
+    assert header == ["tag", *(row[0] for row in rows)]
+    counts = [[int(count) for count in row[1:]] for row in rows]
+    found = json.loads(run("evaluate", str(trained), "--json").out)
+    right = sum(counts[place][place] for place in range(len(counts)))
+    assert right / sum(map(sum, counts)) == found["scores"]["test_accuracy"]
+    each = {row[0]: row[4] for row in found["tables"][1]["rows"]}
+    assert {name: sum(row) for name, row in zip(header[1:], counts, strict=True)}.items() <= each.items()
 
 
 def test_evaluate_shows_the_baselines(run: Run, trained: Path) -> None:

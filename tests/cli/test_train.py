@@ -18,6 +18,7 @@ from .conftest import QUICK, Run
 
 FILES = {
     "config.toml",
+    "confusion.csv",
     "curves.svg",
     "manifest.json",
     "metrics.jsonl",

@@ -6,6 +6,8 @@ On a terminal tables are drawn by rich; elsewhere they are plain lines of aligne
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import shutil
 import sys
@@ -100,6 +102,18 @@ def _print_rich(header: Sequence[str], cells: Sequence[Sequence[str]], right: Se
     for line in cells:
         shown.add_row(*(Text(cell) for cell in line))
     Console(highlight=False).print(shown)
+
+
+def csv_text(table: Table) -> str:
+    """A table as CSV, its header first.
+
+    >>> print(csv_text(Table("", ("tag", "A,B"), (("A,B", 2),))), end="")
+    tag,"A,B"
+    "A,B",2
+    """
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows([table.header, *table.rows])
+    return stream.getvalue()
 
 
 def formatted(table: Table) -> list[list[str]]:

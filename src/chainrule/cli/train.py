@@ -21,7 +21,7 @@ from ..view import Sample as SampleOnPage
 from ..view import Table as TableOnPage
 from ..view import plot_map, write_run_views
 from .command import Command, json_option, unknown
-from .output import emit_json, print_report, report_mapping, say
+from .output import csv_text, emit_json, print_report, report_mapping, say
 
 _RUNS = Path("runs")
 
@@ -259,7 +259,9 @@ def _claim_next(name: str) -> Path:
 
 
 def _write_pages(folder: RunFolder, report: Report, records: list[dict[str, Any]]) -> None:
-    """``curves.svg`` and ``report.html``, and a ``map.svg`` of what is to be seen as one."""
+    """``curves.svg`` and ``report.html``, a ``map.svg`` of what is to be seen as one, whole tables as CSV."""
+    for name, table in report.files.items():
+        folder.write_text(name, csv_text(table))
     scores = TableOnPage(["score", "value"], [[k.replace("_", " "), v] for k, v in report.scores.items()])
     write_run_views(
         folder.path,

@@ -43,7 +43,7 @@ from ..train.configuration import (
 from . import examples
 from .digits_data import SKLEARN_DIGITS, Images, Labels, Split, load_digits, load_test, read_images
 from .digits_data import Digits as Data
-from .reporting import add_training
+from .reporting import add_confusion, add_training
 from .task import Example, Report, Say, Table
 
 _EVALUATION_BATCH = 1000
@@ -189,22 +189,14 @@ class DigitRecogniser:
         scores, predicted = self.scores(test)
         names = [str(digit) for digit in range(self.classes)]
         confusion = confusion_matrix(predicted, test.labels, self.classes)
-        return Report(
+        report = Report(
             title=f"digits: {len(test):,} test images of {Path(source).name}",
             scores={f"test_{name}": value for name, value in scores.items()},
-            tables=[
-                Table(
-                    "Confusion matrix: true digit in rows, recognised digit in columns",
-                    ("digit", *names),
-                    tuple((name, *map(int, row)) for name, row in zip(names, confusion, strict=True)),
-                ),
-                Table(
-                    "Each digit",
-                    ("digit", "precision", "recall", "F1", "images"),
-                    tuple(ClassScores.of(confusion, names).rows()),
-                ),
-            ],
         )
+        add_confusion(report, names, confusion, "digit")
+        header = ("digit", "precision", "recall", "F1", "images")
+        report.tables.append(Table("Each digit", header, tuple(ClassScores.of(confusion, names).rows())))
+        return report
 
     def predict(self, lines: Sequence[str]) -> list[dict[str, Any]]:
         """The digit and its probability for each line: pixel values, or the path of an IDX file of images.

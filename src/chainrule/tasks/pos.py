@@ -28,7 +28,7 @@ from ..train.configuration import (
     to_mapping,
 )
 from . import examples, tagging
-from .reporting import add_missing, add_training
+from .reporting import add_confusion, add_missing, add_training
 from .tagged_data import (
     Tagged,
     cut,
@@ -91,12 +91,13 @@ class PosTagger:
         scores |= {f"test_{key}_accuracy": row[1] for key, row in zip(keys, compared, strict=False)}
         title = f"{name}, {column}: {len(words):,} words, {1 - _share(known):.1%} of them not in training"
         header = ("model", "accuracy", "known words", "unknown words")
+        tags, confusion = _confusion(found, gold, self.scorer.tags.tokens)
         tables = [
             Table(title, header, tuple(compared)),
             Table(
                 "Each tag",
                 ("tag", "precision", "recall", "F1", "words"),
-                tuple(_each_tag(found, gold, self.scorer.tags.tokens)),
+                tuple(ClassScores.of(confusion, tags).rows()),
             ),
             Table(
                 "Most frequent mistakes",
@@ -105,6 +106,7 @@ class PosTagger:
             ),
         ]
         report = Report(f"Tags of {name}", scores, tables)
+        add_confusion(report, tags, confusion, "tag", most=0)
         if self.linear is None and self.config.compares:
             add_missing(report)
         return report
@@ -167,13 +169,15 @@ def _whole_sentences(found: Sequence[str], gold: Sequence[str], sizes: Sequence[
     return float(np.mean([found[start:end] == gold[start:end] for start, end in pairs]))
 
 
-def _each_tag(found: Sequence[str], gold: Sequence[str], known: Sequence[str]) -> list[tuple[Any, ...]]:
-    """Precision, recall and F1 of each tag that occurs, and their mean; tags never trained included."""
+def _confusion(
+    found: Sequence[str], gold: Sequence[str], known: Sequence[str]
+) -> tuple[list[str], NDArray[np.int64]]:
+    """The tags that occur, those never trained last, and how often each was taken for each."""
     occurring = {*found, *gold}
     names = [tag for tag in known if tag in occurring] + sorted(occurring - set(known))
     places = {tag: place for place, tag in enumerate(names)}
-    confusion = confusion_matrix([places[tag] for tag in found], [places[tag] for tag in gold], len(names))
-    return list(ClassScores.of(confusion, names).rows())
+    given, right = ([places[tag] for tag in tags] for tags in (found, gold))
+    return names, confusion_matrix(given, right, len(names))
 
 
 def _confusions(

@@ -6,9 +6,12 @@ those of what the network is compared with ``PART_WHO_SCORE``: ``test_linear_acc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .. import nn
 from ..nn import Module
@@ -16,9 +19,26 @@ from ..train import Result
 from .task import Report, Table
 
 _HELD_OUT = "validation_"
+_MOST_IN_A_MATRIX = 25
 
 LINEAR = "linear.safetensors"
 """The file of a run folder with the logistic regression that a network is compared with."""
+
+
+def add_confusion(
+    report: Report,
+    names: Sequence[str],
+    confusion: NDArray[np.int64],
+    what: str,
+    most: int = _MOST_IN_A_MATRIX,
+) -> None:
+    """Keep the whole confusion matrix in ``confusion.csv``, and show it where it has at most so many rows."""
+    rows = tuple((name, *map(int, row)) for name, row in zip(names, confusion, strict=True))
+    title = f"Confusion matrix: true {what} in rows, recognised {what} in columns"
+    table = Table(title, (what, *names), rows)
+    report.files["confusion.csv"] = table
+    if len(names) <= most:
+        report.tables.append(table)
 
 
 def add_missing(report: Report, baseline: str = "logistic regression", file: str = LINEAR) -> None:

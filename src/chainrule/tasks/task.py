@@ -51,6 +51,8 @@ class Report:
     texts: list[tuple[str, str]] = field(default_factory=list)
     """Heading and text: samples, a summary of the network."""
     maps: list[Map] = field(default_factory=list)
+    files: dict[str, Table] = field(default_factory=dict)
+    """What the run folder keeps whole, by the file's name, and the report shows in part."""
 
 
 class System(Protocol):

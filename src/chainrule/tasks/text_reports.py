@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..train import ClassScores, confusion_matrix
+from .reporting import add_confusion
 from .task import Report, Table
-
-_MOST_IN_A_MATRIX = 25
 
 
 class Fold(msgspec.Struct, frozen=True):
@@ -81,10 +80,7 @@ def add_classes(
     report.scores["test_macro_f1"] = found.macro_f1
     header = ("class", "precision", "recall", "F1", "texts")
     report.tables.append(Table("Each class", header, tuple(found.rows())))
-    if len(names) <= _MOST_IN_A_MATRIX:
-        rows = tuple((name, *map(int, row)) for name, row in zip(names, confusion, strict=True))
-        title = "Confusion matrix: true class in rows, predicted class in columns"
-        report.tables.append(Table(title, ("class", *names), rows))
+    add_confusion(report, names, confusion, "class")
     if unseen:
         count = sum(label not in classes for label in labels)
         text = f"{', '.join(unseen)}: {count:,} texts, each counted as an error"
