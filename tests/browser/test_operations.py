@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.engines.stepper import run_op
+from chainrule.engines.stepper import Stepper, run_op
+from chainrule.graph import bind
 from chainrule.view.explain import decode, explain
-from chainrule.view.explain.program import SUPPORTED
+from chainrule.view.explain.program import SUPPORTED, Place, program
 
+from ..engines.native.random_graphs import Maker, total
 from ..view.explain.replay import Applied, applications, as_array
 from .modules import open_modules
 
@@ -252,6 +254,39 @@ def test_both_passes_equal_the_record(browser: Any, tmp_path: Path, name: str) -
         np.testing.assert_allclose(got, expected, rtol=0, atol=atol, err_msg=place)
         compared += 1
     assert compared > 20
+
+
+#: As the other engines are held to it: random graphs magnify what the last place rounds.
+_CLOSE = {"float32": 2e-3, "float64": 1e-8}
+
+
+def random_program(seed: int, dtype: str) -> tuple[dict[str, Any], list[Any]]:
+    """The program of a random graph and of gradients of it, and the stepper's values."""
+    rng = np.random.default_rng(seed)
+    maker = Maker(lambda n: int(rng.integers(n)), dtype)
+    for _ in range(6):
+        maker.grow()
+    nodes = maker.pool[-3:]
+    if nodes and maker.variables:
+        nodes += [found for found in cr.gradients(total(nodes), maker.variables[-4:]) if found is not None]
+    environment = bind(maker.feed)
+    return program([Place(node) for node in nodes], environment), Stepper(nodes).run(dict(environment))
+
+
+@pytest.mark.parametrize("dtype", _CLOSE)
+def test_random_graphs_and_their_gradients(browser: Any, tmp_path: Path, dtype: str) -> None:
+    made = [random_program(seed, dtype) for seed in range(80)]
+    offered = [(found, values) for found, values in made if "refused" not in found]
+    assert len(offered) > 60
+    page = open_modules(browser, tmp_path, _REPLAY)
+    replayed = page.evaluate("(programs) => programs.map(replay)", [found for found, _ in offered])
+    page.close()
+    for places, (_, values) in zip(replayed, offered, strict=True):
+        assert len(places) == len(values)
+        for number, expected in enumerate(values):
+            got = as_array(places[f"value:{number}"], expected.shape, expected.dtype.name)
+            within = _CLOSE[dtype] * max(1e-2, float(np.abs(expected).max(initial=0)))
+            np.testing.assert_allclose(got, expected, rtol=_CLOSE[dtype], atol=within)
 
 
 def shown_places(record: dict[str, Any]) -> Iterator[tuple[str, int | None]]:
