@@ -54,7 +54,11 @@ class Builder:
             if (gradient := self.trace[node].gradient) is not None:
                 self.values[self.gradient(node).text()] = gradient
         self.aliases: dict[Math, Symbol] = {}
-        self._found: dict[Node, Math] = {}
+        self._short: dict[Math, Math] = {}
+        self._readers: dict[Node, list[Region]] = {}
+        for region in self.regions.values():
+            for below in region.below:
+                self._readers.setdefault(below, []).append(region)
 
     # -- what there is -------------------------------------------------------------------------------------
 
@@ -163,11 +167,8 @@ class Builder:
         ]
 
     def _gradient_line(self, node: Node, *, wanted: bool) -> Line:
-        readers = [region for region in self.regions.values() if any(below is node for below in region.below)]
         terms, used = [], []
-        for region in reversed(readers):
-            if region.node not in self.path:
-                continue
+        for region in reversed(self._readers[node]):
             term = region.contribution(node, self.symbols, self.gradient(region.node))
             if term is not None:
                 terms.append(term)
@@ -176,7 +177,7 @@ class Builder:
         forms = [*self._chain(node, used, terms), rule]
         if (opened := self._opened(rule)) is not None:
             forms.append(opened)
-        self._found[node] = forms[-1]
+        self._remember(node, forms[-1])
         layers = [self.named.layers.get(region.node) for region in used]
         shown = [over_layers(form, layers) for form in forms]
         value = self.trace[node].gradient
@@ -209,13 +210,14 @@ class Builder:
 
     def _opened(self, rule: Math) -> Math | None:
         """The rule with gradients that nobody asked for put in: ``u ⊙ (1 − h²)`` for ``∂s/∂h ⊙ …``."""
-        short = {
-            self.gradient(node): found
-            for node, found in self._found.items()
-            if node not in self.signals and node not in set(self.wrt) and len(found.text()) <= _SUBSTITUTED
-        }
-        found = substituted(rule, short.get)
+        found = substituted(rule, self._short.get)
         return tidy(found) if found != rule else None
+
+    def _remember(self, node: Node, found: Math) -> None:
+        """Note a gradient that may stand for its name: short, and neither named δ nor asked for."""
+        asked = any(node is wanted for wanted in self.wrt)
+        if node not in self.signals and not asked and len(found.text()) <= _SUBSTITUTED:
+            self._short[self.gradient(node)] = found
 
     def _aliased(self, formula: Math) -> Math:
         """The formula with p for a softmax and y for a one-hot vector, as classifiers are written."""
