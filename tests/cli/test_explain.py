@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+
+from chainrule.view.explain import decode
 
 from .conftest import Run
 
@@ -120,3 +124,255 @@ def test_a_drawing_into_a_folder_that_is_not_there(run: Run, tmp_path: Path) -> 
     assert ran.err.startswith("error: ")
     assert "nowhere" in ran.err
     assert list(tmp_path.iterdir()) == []
+
+
+# -- the page ------------------------------------------------------------------------------------------------
+
+
+def record_of(path: Path) -> dict[str, Any]:
+    """The record that a page holds."""
+    text = path.read_text(encoding="utf-8")
+    (found,) = re.findall(r'<script type="application/json" id="record">(.*?)</script>', text, re.DOTALL)
+    record: dict[str, Any] = json.loads(found)
+    return record
+
+
+def numbers_of(record: dict[str, Any], what: str) -> dict[str, float]:
+    """Value or gradient of each scalar, by its symbol."""
+    tensors = record["tensors"]
+    return {
+        node["symbol"]: decode(tensors[node[what]])[0].item()
+        for node in record["nodes"]
+        if node[what] is not None and not node["shape"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "values", "gradients"),
+    [
+        (
+            LECTURE,
+            {"a": 3, "b": 1, "c": -2, "2": 2, "v₄": 2, "v₅": 5, "L": -10},
+            {"a": -2, "b": -4, "c": 5, "v₄": -2, "v₅": -2, "L": 1},
+        ),
+        (
+            ("(x+y)*max(y,z)", "x=1", "y=2", "z=0"),
+            {"x": 1, "y": 2, "z": 0, "v₂": 3, "v₄": 2, "L": 6},
+            {"x": 2, "y": 5, "z": 0, "v₂": 2, "v₄": 3, "L": 1},
+        ),
+    ],
+)
+def test_the_page_of_the_lectures_graphs(
+    run: Run,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    values: dict[str, float],
+    gradients: dict[str, float],
+) -> None:
+    plain, ran = run("explain", *arguments), run("explain", *arguments, "--out", "l.html")
+    assert ran.out == plain.out  # the table is printed all the same
+    assert re.fullmatch(r"\nthe page is in l.html: [67] nodes, 0\.\d\d MB\n", ran.err)
+    record = record_of(tmp_path / "l.html")
+    assert numbers_of(record, "value") == values
+    assert numbers_of(record, "gradient") == gradients
+    assert record["title"] == arguments[0]
+    assert all(node["check"] is None or node["check"]["agrees"] for node in record["nodes"])
+    assert not any(node["line"] for node in record["nodes"])  # an expression has no file
+    assert ".py" not in json.dumps([node["no_gradient"] for node in record["nodes"]])
+
+
+def test_an_exercise_and_a_convention(run: Run, tmp_path: Path) -> None:
+    ran = run(
+        "explain",
+        "sum(w @ x)",
+        "w=[[1,2],[3,4]]",
+        "x=[1,2]",
+        "--out",
+        "x.html",
+        "--exercise",
+        "--convention",
+        "column",
+    )
+    assert ran.code == 0
+    record = record_of(tmp_path / "x.html")
+    assert record["exercise"]["start"]
+    assert record["exercise"]["hide"]
+    (product,) = [node for node in record["nodes"] if node["op"] == "matmul"]
+    assert product["rule"]["text"] == "w x"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["x", "x=1", "--out", "x.txt"], 2, "--out x.txt: the name must end in .html"),
+        (["x", "x=1", "--exercise"], 2, "--exercise makes a page\n  mend:  give --out FILE.html"),
+        (
+            ["x", "x=1", "--out", "no/x.html"],
+            3,
+            "cannot be written: No such file or directory\n  where: no/x.html",
+        ),
+        (["x", "x=1", "--text", "a"], 2, "--text and --gold are for runs"),
+    ],
+)
+def test_mistakes_leave_no_page(run: Run, tmp_path: Path, arguments: list[str], code: int, text: str) -> None:
+    ran = run("explain", *arguments)
+    assert (ran.code, ran.out) == (code, "")
+    assert ran.err.startswith(f"error: {text}")
+    assert not list(tmp_path.iterdir())
+
+
+# -- a function of a file ------------------------------------------------------------------------------------
+
+FILE = """
+import numpy as np
+import chainrule as cr
+
+print("read")
+W = cr.variable(np.array([[1.0, 2.0], [3.0, 4.0]]))
+net = cr.nn.Sequential(cr.nn.Linear(2, 3, seed=0))
+x = cr.placeholder((2,), "float64", name="x")
+graph = (x @ W).sum()
+
+
+def loss(x, power=2, scale=[1.0, 0.5], squared: bool = True):
+    h = (x.astype("float64") @ W).named("h")
+    return cr.sum((h * scale) ** power) if squared else cr.sum(h)
+
+
+def deep(x=[[1.0, 2.0]]):
+    return cr.sum(net(x))
+
+
+def vector(x=[1.0, 2.0]):
+    return x
+
+
+def number(x=1.0):
+    return 3
+
+
+def broken(x=1.0):
+    raise ValueError("no")
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    (tmp_path / "mine.py").write_text(FILE)
+    return "mine.py"
+
+
+def gradients_of(run: Run, *arguments: str) -> dict[str, Any]:
+    ran = run("explain", *arguments, "--json")
+    assert ran.code == 0, ran.err
+    found: dict[str, Any] = json.loads(ran.out)["gradients"]
+    return found
+
+
+def test_a_function_of_a_file(run: Run, file: str, tmp_path: Path) -> None:
+    ran = run("explain", f"{file}:loss", "x=[1,2]", "--out", "l.html")
+    assert ran.code == 0
+    assert ran.out.startswith("loss = 74\n")  # 7² + (10 · 0.5)²
+    assert "∂result/∂x = [24., 62.]" in ran.out
+    assert "∂result/∂scale = [ 98., 100.]" in ran.out
+    assert ran.err.startswith("read\n")  # what the file prints is no result
+    nodes = record_of(tmp_path / "l.html")["nodes"]
+    assert {"x", "W", "h", "scale"} <= {node["symbol"] for node in nodes}
+    assert {node["line"] for node in nodes if node["symbol"] == "h"} == {"mine.py:13"}
+    assert gradients_of(run, f"{file}:loss", "x=[1,2]", "power=3", "scale=[1,1]") == {
+        "x": pytest.approx([3 * (49 + 2 * 100), 3 * (3 * 49 + 4 * 100)]),
+        "scale": pytest.approx([3 * 49 * 7, 3 * 100 * 10]),
+    }
+    assert gradients_of(run, f"{file}:loss", "x=[1,2]", "squared=0")["x"] == [3, 7]
+
+
+def test_a_network_of_a_file_has_its_names(run: Run, file: str, tmp_path: Path) -> None:
+    assert run("explain", f"{file}:deep", "--out", "d.html").code == 0
+    names = {node["name"] for node in record_of(tmp_path / "d.html")["nodes"]}
+    assert {"layers.0.weight", "layers.0.bias"} <= names
+
+
+def test_a_graph_that_a_file_has_built(run: Run, file: str) -> None:
+    assert gradients_of(run, f"{file}:graph", "x=[1,1]") == {"x": [3, 7]}
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "code", "text"),
+    [
+        ("los", [], 3, "there is no los in this file\n  where: mine.py\n  mend:  did you mean loss?"),
+        ("W2", [], 3, "there is no W2 in this file"),
+        ("net", [], 3, "net is Sequential, neither a function nor a node"),
+        ("loss", [], 2, "loss needs a value for x\n  mend:  give numbers or lists: x=…"),
+        ("loss", ["y=1"], 2, "loss has no parameter y\n  mend:  there are: x, power, scale, squared"),
+        ("loss", ["x=1", "power=1.5"], 2, "power is int, and 1.5 was given"),
+        ("loss", ["x=1", "squared=[1]"], 2, "squared is bool, and [1.0] was given"),
+        ("graph", [], 2, "the graph needs a value for x"),
+        ("graph", ["z=1"], 2, "the graph has no leaf 'z'"),
+        ("graph", ["x=[1,2,3]"], 1, "feed: "),
+        ("vector", [], 1, "vector gives float32 of shape (2,); the chain rule starts at a scalar of floats"),
+        ("number", [], 1, "number gives int, no node"),
+        ("broken", [], 1, 'ValueError: no\n  where: mine.py, line 30: raise ValueError("no")'),
+        ("loss", ["x=[1,2,3]"], 1, "matmul"),
+    ],
+)
+def test_mistakes_about_a_file(
+    run: Run, file: str, tmp_path: Path, name: str, values: list[str], code: int, text: str
+) -> None:
+    ran = run("explain", f"{file}:{name}", *values, "--out", "l.html")
+    assert (ran.code, ran.out) == (code, "")
+    assert ran.err.removeprefix("read\n").startswith(f"error: {text}")
+    assert "Traceback" not in ran.err
+    assert {path.name for path in tmp_path.iterdir()} == {"mine.py"}
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "text"),
+    [(None, 3, "the file cannot be read"), ("def f(:", 3, "syntax error"), ("1/0", 1, "ZeroDivisionError")],
+)
+def test_a_file_that_cannot_be_run(
+    run: Run, tmp_path: Path, content: str | None, code: int, text: str
+) -> None:
+    if content is not None:
+        (tmp_path / "odd.py").write_text(content)
+    ran = run("explain", "odd.py:f")
+    assert ran.code == code
+    assert ran.err.startswith(f"error: {text}")
+
+
+# -- one example of a run ------------------------------------------------------------------------------------
+
+PIXELS = " ".join(str(number % 17) for number in range(64))
+
+
+def test_one_example_of_a_run(run: Run, finished: Path, tmp_path: Path) -> None:
+    ran = run("explain", str(finished), "--text", PIXELS, "--gold", "3", "--out", "digit.html")
+    assert ran.code == 0
+    assert ran.out.startswith("Loss of an image of a 3: ")
+    assert "network.layers.0.weight  64×16" in ran.out
+    record = record_of(tmp_path / "digit.html")
+    assert record["about"].startswith("right is 3; the network says ")
+    found = json.loads(run("explain", str(finished), "--text", PIXELS, "--gold", "3", "--json").out)
+    value = decode(record["tensors"][record["nodes"][record["output"]]["value"]])[0]
+    assert found["value"] == value
+    by_name = {node["name"]: node for node in record["nodes"]}
+    for name, norms in found["parameters"].items():
+        tensor = record["tensors"][by_name[name]["gradient"]]
+        assert norms["gradient_norm"] == pytest.approx(tensor["norm"], rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "text"),
+    [
+        (["--text", "1 2"], 3, "line 1 has 2 numbers; an image of 8×8 has 64"),
+        (["--text", PIXELS, "--gold", "x"], 3, "training never saw the class 'x'"),
+        (["--out", "x.html"], 2, "--out of a run needs an example\n  mend:  give --text TEXT"),
+        (["--gold", "3"], 2, "--gold of a run needs an example"),
+    ],
+)
+def test_mistakes_about_an_example(
+    run: Run, finished: Path, tmp_path: Path, options: list[str], code: int, text: str
+) -> None:
+    ran = run("explain", str(finished), *options)
+    assert (ran.code, ran.out) == (code, "")
+    assert ran.err.startswith(f"error: {text}")
+    assert not list(tmp_path.iterdir())

@@ -51,7 +51,7 @@ def read_function(text: str, values: Mapping[str, Any]) -> Subject:
     value = vars(module).get(name)
     if isinstance(value, Node):
         subject = _of_node(value, values)
-    elif callable(value) and not isinstance(value, type):
+    elif callable(value) and not isinstance(value, type | Module):
         subject = _of_function(value, path, name, values)
     else:
         raise DataError(_nothing(module, name), path=path, mend=_nearest(module, name))
