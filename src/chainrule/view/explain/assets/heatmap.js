@@ -26,7 +26,10 @@ export function colour(x, largest) {
 }
 
 const css = ([r, g, b]) => `rgb(${r} ${g} ${b})`;
-const luminance = ([r, g, b]) => 0.2126 * r + 0.7152 * g + 0.0722 * b;
+const linear = (channel) => (channel <= 10 ? channel / 3294.6 : ((channel / 255 + 0.055) / 1.055) ** 2.4);
+
+/** Relative luminance, from which contrast is reckoned. */
+const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
 
 /** The largest size among a view's finite entries. */
 const largestOf = ({ stats }) => Math.max(Math.abs(stats.min ?? 0), Math.abs(stats.max ?? 0));
@@ -112,7 +115,7 @@ function table(grid) {
         "aria-label": `${bracketed(flat, view.shape)} ${short(x, 6)}${isLit(grid, flat) ? ", lit" : ""}`,
       }, short(x));
       cell.style.background = css(back);
-      cell.style.color = luminance(back) > 125 ? "#10141a" : "#fff";
+      cell.style.color = luminance(back) > 0.179 ? "#000" : "#fff";
       cells.push(cell);
       return cell;
     })));
