@@ -156,6 +156,16 @@ def test_what_is_no_number_changes_nothing(browser: Any, tmp_path: Path, text: s
         assert page.locator("#whatif-problem").text_content() == ""
 
 
+def test_a_field_that_was_not_read_gets_its_number_back(browser: Any, tmp_path: Path) -> None:
+    with opened(browser, tmp_path, explain(layer())) as page:
+        open_section(page)
+        page.select_option("#whatif-leaf", label="W")
+        put(page, "W[0, 0]", "foo")
+        put(page, "W[1, 1]", "2")
+        assert field(page, "W[0, 0]").input_value() == "0.5"
+        assert field(page, "W[0, 0]").get_attribute("aria-invalid") is None
+
+
 def test_what_is_not_finite_is_shown_and_traced_to_its_first_node(browser: Any, tmp_path: Path) -> None:
     x = cr.variable(2.0, name="x")
     with opened(browser, tmp_path, explain((cr.log(x).named("l") * x).named("L"))) as page:

@@ -57,7 +57,8 @@ export function prompt(record, question, look) {
 /** How the answer is written. */
 export function format(question, look) {
   const { shape } = look(question.place);
-  if (question.entry !== null || !shape.length) return "A number, or an expression such as 1/3 or -2*4.";
+  const counted = question.entry === null ? "" : " Places are counted from 0.";
+  if (question.entry !== null || !shape.length) return `A number, or an expression such as 1/3 or -2*4.${counted}`;
   if (shape.length === 1) return `${shape[0]} numbers with spaces or commas between them.`;
   return `${dimensions(shape)} numbers, row by row: a new line or ; after each row.`;
 }

@@ -268,9 +268,12 @@ class Panel {
       this.problem.textContent = `${this.nameOf(this.chosen.id, index)}: ${error.message}.`;
       return;
     }
-    input.removeAttribute("aria-invalid");
     this.problem.textContent = "";
-    input.value = written(this.leaf.data[index], this.leaf.dtype);
+    for (const [at, field] of this.inputs) { // a field that could not be read has its number again
+      if (at !== index && !field.hasAttribute("aria-invalid")) continue;
+      field.removeAttribute("aria-invalid");
+      field.value = written(this.leaf.data[at], this.leaf.dtype);
+    }
     this.focusOn(index);
     this.show();
   }
