@@ -191,10 +191,14 @@ class Reader:
         """``base[i, :, t[i]]``, of a base without letters."""
         self.take("[")
         places: list[Named | None] = []
+        new: list[int] = []
         while self.next() != "]":
             if self.next() == ":":
                 self.take()
                 places.append(None)
+            elif self.next() == "None":
+                self.take()
+                new.append(len(new) + sum(place is None for place in places))
             elif re.fullmatch("[ijkl]", self.next()) and self.next(1) in (",", "]"):
                 letter = self.take()[1]
                 length = base.array.shape[len(base.letters) + len(places)]
@@ -205,7 +209,9 @@ class Reader:
                 self.take()
         self.take("]")
         assert not base.letters
-        return _at(base.array, places)
+        found = _at(base.array, places)
+        axes = tuple(len(found.letters) + place for place in new)
+        return Named(np.expand_dims(found.array, axes), found.letters)
 
 
 def _at(array: Array, places: Sequence[Named | None]) -> Named:

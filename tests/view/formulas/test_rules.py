@@ -17,7 +17,7 @@ from chainrule.differentiate.sweep import sweep
 from chainrule.dtypes import is_float
 from chainrule.graph import Constant, Node, topological
 from chainrule.ops import Composite, Elementwise
-from chainrule.view.formulas import Math, evaluate, local_rule, value_rule
+from chainrule.view.formulas import Math, Writer, evaluate, local_rule, symbol, value_rule
 
 CONVENTIONS = ("row", "column")
 LEAVES = "abcdefgh"
@@ -229,3 +229,22 @@ def test_definitions_of_composites_are_what_they_compute(name: str) -> None:
     text = value_rule(node, names_of(node)).text()
     assert node.op.name not in text, f"{text} says nothing"
     same(read(text, bound(node)), node.value, text)
+
+
+SUMS = {
+    "scalar products": (lambda x, y: cr.sum(x[:, None, :] * y, axis=-1), (4, 8), (4, 6, 8)),
+    "of one row": (lambda x, y: cr.sum(x[2] * y, axis=0), (3, 5), (5,)),
+    "of columns": (lambda x, y: cr.sum(x[:, :, None] * y, axis=(0, 1)), (2, 3), (2, 3, 4)),
+    "of a fraction": (lambda x, y: cr.sum((x - y) / (1 + cr.square(y)), axis=1), (3, 4), (4,)),
+}
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_letters_stand_at_the_axes_that_are_summed(name: str) -> None:
+    """A sum's text, read by letters, is the sum: also of arrays with axes of their own."""
+    make, *shapes = SUMS[name]
+    rng = np.random.default_rng(6)
+    x, y = (cr.variable(rng.normal(size=shape)) for shape in shapes)
+    node = make(x, y)
+    text = Writer({x: symbol("x", x.ndim), y: symbol("y", y.ndim)})(node).text()
+    same(read(text, {"x": x.value, "y": y.value}), node.value, text)

@@ -150,7 +150,8 @@ class Builder:
         """What a node is through which no gradient flows, in its leaves' names."""
         region = Region(node, {leaf for leaf in self.symbols if not leaf.inputs}, self.convention)
         found = region.value(self.symbols, spelled=False)
-        if len(found.text()) > 2 * _SUBSTITUTED:
+        nameless = any(leaf not in self.symbols and leaf.size > 1 for leaf in region.below)
+        if nameless or len(found.text()) > 2 * _SUBSTITUTED:
             return f"by {node.op.name}, through which no gradient flows"
         return found
 

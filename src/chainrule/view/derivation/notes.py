@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ...graph import Node
@@ -32,5 +33,6 @@ def note_of(node: Node, used: Sequence[Region]) -> str:
     kind = reader.op.name
     place = next(n for n, other in enumerate(reader.inputs) if other is child)
     if kind in ("add", "subtract") and child.ndim < reader.ndim and child.ndim:
-        return f"summed over the {reader.shape[0]} rows that it is added to"
+        rows = math.prod(reader.shape[: reader.ndim - child.ndim])
+        return f"summed over the {rows} rows that it is added to"
     return _NOTES.get((kind, 0 if kind == "concat" else place), "")

@@ -52,6 +52,8 @@ def is_inlined(node: Node, readers: Sequence[Node]) -> bool:
         return reader.op.name in _ADDED
     if kind == "sum":
         return reader.op.name == "divide" and number_of(reader.inputs[1]) is not None
+    if kind == "multiply" and reader.op.name == "sum":
+        return True  # a scalar product
     return kind == "multiply" and any(number_of(child) is not None for child in node.inputs)
 
 

@@ -18,6 +18,9 @@ Printer = Callable[[Node, Sequence[Math], Convention], Math]
 LETTERS = "ijklmnpq"
 """The letters of axes, first to last."""
 WHOLE = Words(":")
+"""Where a whole axis stands in an index."""
+NEW = Words("None")
+"""Where an index makes an axis of length 1."""
 
 
 def is_own(node: Node) -> bool:
@@ -97,11 +100,27 @@ def indexed(body: Math, places: Sequence[Math]) -> Math:
         return Infix(body.sign, indexed(body.left, places), indexed(body.right, places))
     if isinstance(body, Call) and body.compute is None:
         return Call(body.function, tuple([indexed(part, places) for part in body.arguments]))
-    if isinstance(body, Index) and any(place == WHOLE for place in body.places):
-        rest = iter(own)
-        merged = [next(rest) if place == WHOLE else place for place in body.places]
-        return Index(body.base, tuple(merged), _free(merged))
+    if isinstance(body, Index) and (merged := _merged(body, own)) is not None:
+        return merged
     return Index(body, own, _free(own))
+
+
+def _merged(body: Index, own: Sequence[Math]) -> Index | None:
+    """``x[:, None, :]`` at ``[i, :, k]`` is ``x[i, None, k]``; None where a place is a stretch."""
+    rest = iter(own)
+    places: list[Math] = []
+    for place in body.places:
+        if place == WHOLE:
+            places.append(next(rest))
+        elif place == NEW:
+            if next(rest) == WHOLE:  # else the only one of a new axis, which is then gone
+                places.append(NEW)
+        elif isinstance(place, Words) or place.ndim:
+            return None
+        else:
+            places.append(place)
+    places += rest
+    return Index(body.base, tuple(places), sum(place in (WHOLE, NEW) for place in places))
 
 
 def _free(places: Sequence[Math]) -> int:

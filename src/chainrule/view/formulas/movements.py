@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...graph import Node
-from .calls import WHOLE, Printer, call, computing, sizes
+from .calls import NEW, WHOLE, Printer, call, computing, sizes
 from .notation import Index, Joined, Shaped
 from .tree import Convention, Math, MatrixProduct, Product, Symbol, Transpose, Words, number
 
@@ -74,7 +74,7 @@ def _places(before: Sequence[int], after: Sequence[int]) -> list[Math]:
             left.pop(0)
             places.append(WHOLE)
         else:
-            places.append(Words("None"))
+            places.append(NEW)
     return [*places, *[number(0) for _ in left]]
 
 
