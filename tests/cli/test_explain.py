@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from chainrule.view.explain import decode
+from chainrule.view.explain import decode, record_in
 
 from .conftest import Run
 
@@ -131,10 +131,7 @@ def test_a_drawing_into_a_folder_that_is_not_there(run: Run, tmp_path: Path) -> 
 
 def record_of(path: Path) -> dict[str, Any]:
     """The record that a page holds."""
-    text = path.read_text(encoding="utf-8")
-    (found,) = re.findall(r'<script type="application/json" id="record">(.*?)</script>', text, re.DOTALL)
-    record: dict[str, Any] = json.loads(found)
-    return record
+    return record_in(path.read_text(encoding="utf-8"))
 
 
 def numbers_of(record: dict[str, Any], what: str) -> dict[str, float]:

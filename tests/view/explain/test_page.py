@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.errors import DataError, ShapeError, UnboundError
+from chainrule.errors import ArgumentError, DataError, ShapeError, UnboundError
+from chainrule.view.explain import record_in
 
 IMPORT = r"""^(?:import\s+|(?:import|export)\b[^;'"]*?\bfrom\s+)["']([^"']+)["']"""
 NASTY = '</script><img src="http://example.org/x.png">{{record}}'
@@ -90,6 +91,19 @@ def test_the_modules_import_each_other_by_names_that_the_page_has() -> None:
     for name, source in sources.items():
         for wanted in re.findall(IMPORT, source, re.MULTILINE):
             assert wanted in sources, f"{name} imports {wanted}"
+
+
+def test_a_large_record_is_packed() -> None:
+    h = x = cr.variable(np.random.default_rng(0).normal(size=(8, 8)), name="x")
+    for _ in range(150):
+        h = cr.tanh(h @ x)
+    explanation = cr.view.explain(h.sum(), check=False)
+    text = json.dumps(explanation.record)
+    assert len(text) > 1_000_000 > len(explanation.html)
+    assert 'type="application/gzip"' in explanation.html
+    assert record_in(explanation.html) == explanation.record
+    with pytest.raises(ArgumentError, match="holds no record"):
+        record_in("<html></html>")
 
 
 def test_without_a_script_there_are_the_picture_and_the_table() -> None:

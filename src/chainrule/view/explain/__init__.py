@@ -5,6 +5,7 @@ Start reading at ``explanation.py``, then ``record.py`` and ``page.py``.
 """
 
 from .explanation import Explanation, explain
+from .page import record_in
 from .tensors import decode
 
-__all__ = ["Explanation", "decode", "explain"]
+__all__ = ["Explanation", "decode", "explain", "record_in"]

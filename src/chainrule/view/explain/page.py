@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -12,10 +13,14 @@ from importlib.resources import files
 from typing import Any
 
 from ...engines.trace import Step, array_text
+from ...errors import ArgumentError
 from ..text import escape
 
 _MARK = re.compile(r"\{\{(\w+)\}\}")
+_RECORD = re.compile(r'<script type="(?P<kind>[^"]*)" id="record">(?P<data>[^<]*)</script>')
 _MAIN = "chainrule/page"
+_MOST_PLAIN = 1_000_000
+"""Characters of JSON that stand in the page as they are."""
 
 
 @cache
@@ -46,22 +51,49 @@ def render_page(record: Mapping[str, Any], fallback: str) -> str:
             f'<script type="importmap">{scripts[0]}</script>',
             f'<script type="module">{scripts[1]}</script>',
         ]
+    kind, data = record_text(record)
     parts = {
         "title": escape(str(record["title"])),
         "about": escape(str(record["about"])),
         "policy": f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src data: {hashes}",
         "style": _asset("page.css"),
         "fallback": fallback,
-        "record": record_text(record),
+        "kind": kind,
+        "record": data,
         "scripts": "\n".join(tags),
     }
     return _MARK.sub(lambda found: parts[found[1]], _asset("page.html"))
 
 
-def record_text(record: Mapping[str, Any]) -> str:
-    """The record as JSON that can stand inside an HTML element."""
+def record_text(record: Mapping[str, Any]) -> tuple[str, str]:
+    """The record as an HTML element can hold it, and of what type: JSON, where it is large gzip in base64.
+
+    >>> record_text({"title": "</script>"})
+    ('application/json', '{"title":"\\\\u003c/script>"}')
+    """
     text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c")
+    if len(text) <= _MOST_PLAIN:
+        return "application/json", text.replace("<", "\\u003c")
+    packed = gzip.compress(text.encode("utf-8"), mtime=0)
+    return "application/gzip", base64.b64encode(packed).decode("ascii")
+
+
+def record_in(page: str) -> dict[str, Any]:
+    """The record that a page holds.
+
+    >>> import chainrule as cr
+    >>> found = cr.view.explain(cr.variable(2.0, name="x") * 3)
+    >>> record_in(found.html) == found.record
+    True
+    """
+    found = _RECORD.search(page)
+    if found is None:
+        raise ArgumentError("this is no page of an explanation: it holds no record")
+    text = found["data"]
+    if found["kind"] == "application/gzip":
+        text = gzip.decompress(base64.b64decode(text)).decode("utf-8")
+    record: dict[str, Any] = json.loads(text)
+    return record
 
 
 def _digest(script: str) -> str:

@@ -284,10 +284,18 @@ function controls(page) {
   find("close-all").addEventListener("click", () => { page.graph.closeAll(); page.graph.camera.fit(); });
 }
 
+/** The record: JSON as it stands, or packed (gzip, base64) where it is large. */
+async function read(element) {
+  if (element.type === "application/json") return JSON.parse(element.textContent);
+  const bytes = Uint8Array.from(atob(element.textContent), (character) => character.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+}
+
 async function start() {
+  const record = await read(find("record"));
   find("app").hidden = false;
   find("steps").open = false;
-  const page = new Page(JSON.parse(find("record").textContent));
+  const page = new Page(record);
   page.start();
   keys(page);
   controls(page);
