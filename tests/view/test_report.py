@@ -140,3 +140,28 @@ def test_the_views_of_a_run(tmp_path: Path) -> None:
 def test_a_run_without_records_still_has_its_configuration(tmp_path: Path) -> None:
     write_run_views(tmp_path, "t", configuration={"seed": 3}, records=[])
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_how_the_layers_fared_and_what_was_warned_of_stand_in_a_runs_report(tmp_path: Path) -> None:
+    records = [{"epoch": k, "loss": 1 / k} for k in range(1, 4)]
+    layers = [
+        {
+            "epoch": k,
+            "parameters": {
+                "one.weight": {"weight": 1.0, "gradient": 10.0**-k, "update": 1e-3},
+                "two.weight": {"weight": 1.0, "gradient": 0.0, "update": None},
+            },
+            "units": {"relu after one.weight": {"kind": "relu", "idle": 0.25 * k}},
+        }
+        for k in (1, 3)
+    ]
+    alarm = {"code": "dead", "epoch": 3, "what": "75 % of relu is dead", "where": "net.py:7", "mend": "leak"}
+    write_run_views(tmp_path, "a run", configuration={}, records=records, alarms=[alarm], layers=layers)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for told in ("<h2>Warnings</h2>", "75 % of relu is dead", "net.py:7", "<h2>Layers</h2>"):
+        assert told in page
+    drawn = (tmp_path / "layers.svg").read_text(encoding="utf-8")
+    assert "one.weight from 0.1 to 0.001" in drawn
+    assert "relu after one.weight from 0.25 to 0.75" in drawn
+    write_run_views(tmp_path, "a run", configuration={}, records=[{"epoch": 1, "loss": 1.0}])
+    assert "<h2>Layers</h2>" not in (tmp_path / "report.html").read_text(encoding="utf-8")

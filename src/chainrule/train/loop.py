@@ -74,6 +74,8 @@ class Result:
     """The record of the epoch whose weights the model now has."""
     alarms: list[Alarm] = field(default_factory=list)
     """What was told of as hardly meant; empty for a healthy run."""
+    layers: list[dict[str, Any]] = field(default_factory=list)
+    """How the layers fared, after some of the epochs (see ``layers.jsonl`` in :class:`RunFolder`)."""
 
 
 @dataclass
@@ -149,7 +151,7 @@ class Training:
         if self.folder is not None:
             self.folder.write_metrics(at.records)
             self._write_manifest(stopped=stopped, best=best)
-        return Result(at.records, stopped, best, self.invariants.told)
+        return Result(at.records, stopped, best, self.invariants.told, self.invariants.layers)
 
     def _why_stop(self) -> str | None:
         if self.position.epoch >= self.settings.epochs:
@@ -296,6 +298,7 @@ class Training:
         }
         self.folder.save_state(self.model.state_dict(), self.optimizer.state_dict(), progress)
         self.folder.write_metrics(at.records)
+        self.folder.write_layers(self.invariants.layers)
         self._write_manifest(stopped=None, batch=at.batch)
 
     def _write_manifest(self, **facts: Any) -> None:

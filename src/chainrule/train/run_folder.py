@@ -6,7 +6,10 @@
 ``state.safetensors`` the present weights and the optimizer's state, with the position in the data
 ``manifest.json``    versions, hashes, where the run stands
 ``metrics.jsonl``    one line an epoch
-``curves.svg``, ``report.html``  written at the end
+``layers.jsonl``     after some of the epochs: ``parameters``, by name the root mean squares of ``weight``
+                     and ``gradient`` and the ``update`` of a step relative to the weight, and ``units``, by
+                     layer their ``kind`` and the share of them that is ``idle`` (dead or saturated)
+``curves.svg``, ``layers.svg``, ``report.html``  written at the end
 ==================== ===========================================================================
 
 Every file is written to a temporary name, flushed and renamed, and carries what is needed to check it.
@@ -133,11 +136,22 @@ class RunFolder:
 
     def metrics(self) -> list[dict[str, Any]]:
         """The records written so far; what is null there is NaN."""
-        path = self.path / "metrics.jsonl"
+        records = self._lines("metrics.jsonl")
+        return [{k: math.nan if v is None else v for k, v in record.items()} for record in records]
+
+    def write_layers(self, readings: Sequence[Mapping[str, Any]]) -> None:
+        """How the layers fared, one JSON object for each epoch after which they were looked at."""
+        write_atomically(self.path / "layers.jsonl", "".join(json_text(r) + "\n" for r in readings))
+
+    def layers(self) -> list[dict[str, Any]]:
+        """The readings of layers written so far."""
+        return self._lines("layers.jsonl")
+
+    def _lines(self, name: str) -> list[dict[str, Any]]:
+        path = self.path / name
         if not path.is_file():
             return []
-        records = [_json(path, line, number) for number, line in enumerate(read_lines(path), start=1)]
-        return [{k: math.nan if v is None else v for k, v in record.items()} for record in records]
+        return [_json(path, line, number) for number, line in enumerate(read_lines(path), start=1)]
 
     def write_manifest(self, facts: Mapping[str, Any]) -> None:
         """What ran where, and the hashes of the files that matter."""

@@ -12,7 +12,7 @@ from xml.parsers import expat
 from ..data.files import write_atomically
 from ..errors import ArgumentError
 from .drawing import Drawing
-from .figures import plot_curves
+from .figures import plot_curves, plot_layers
 from .text import cell_text, escape, is_numeric
 
 
@@ -186,22 +186,24 @@ def write_run_views(
     samples: Sequence[Sample] = (),
     figures: Sequence[Figure] = (),
     drawing: Drawing | None = None,
+    alarms: Sequence[Mapping[str, Any]] = (),
+    layers: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Write a run folder's two pictures of itself: ``curves.svg``, and ``report.html`` with all there is.
+    """Write a run folder's pictures of itself: ``curves.svg``, ``layers.svg``, and ``report.html`` with all.
 
     ``records`` has one mapping an epoch; ``results`` are the tables to show first (held-out scores,
-    confusion), ``samples`` what the model said, ``figures`` further pictures, ``drawing`` its graph.
+    confusion), ``samples`` what the model said, ``figures`` further pictures, ``drawing`` its graph,
+    ``alarms`` what the run was warned of, ``layers`` how they fared (of ``chainrule.train.Result``).
     """
-    curves = Path(folder) / "curves.svg"
     sections: dict[str, Sequence[Item]] = {}
+    if alarms:
+        headers = ("after epoch", "what", "where", "what to do")
+        rows = [[alarm.get(key) for key in ("epoch", "what", "where", "mend")] for alarm in alarms]
+        sections["Warnings"] = [Table(headers, rows)]
     if results:
         sections["Results"] = results
     if records:
-        plot_curves(records, curves, title)
-        keys = list(dict.fromkeys(key for record in records for key in record))
-        rows = [[record.get(key) for key in keys] for record in records]
-        headers = [key.replace("_", " ") for key in keys]
-        sections["Training"] = [Figure(curves.read_text(encoding="utf-8")), Table(headers, rows)]
+        sections |= _course(Path(folder), title, records, layers)
     if samples:
         sections["Samples"] = samples
     if figures:
@@ -210,6 +212,30 @@ def write_run_views(
         sections["Network"] = [Figure(drawing)]
     sections["Configuration"] = [Settings(configuration)]
     write_report(Path(folder) / "report.html", title, sections)
+
+
+def _course(
+    folder: Path, title: str, records: Sequence[Mapping[str, Any]], layers: Sequence[Mapping[str, Any]]
+) -> dict[str, Sequence[Item]]:
+    """The run over its epochs: curves and the table of records; how the layers fared, where that is known."""
+    curves, drawn = folder / "curves.svg", folder / "layers.svg"
+    plot_curves(records, curves, title)
+    keys = list(dict.fromkeys(key for record in records for key in record))
+    rows = [[record.get(key) for key in keys] for record in records]
+    table = Table([key.replace("_", " ") for key in keys], rows)
+    found: dict[str, Sequence[Item]] = {"Training": [Figure(curves.read_text(encoding="utf-8")), table]}
+    if layers:
+        plot_layers(layers, drawn, f"Layers of {title}")
+        found["Layers"] = [Paragraph(_LAYERS), Figure(drawn.read_text(encoding="utf-8"))]
+    return found
+
+
+_LAYERS = """
+Measured on a sample of the training data. Gradients of the layers should be of a like size: one that is far
+smaller than that of the layer above it vanishes on its way back. Steps of about a thousandth of the weights
+are usual; far larger ones throw away what was learned, far smaller ones learn nothing. Units that are dead
+(ReLU) or saturated (sigmoid, tanh) pass no gradient on.
+"""
 
 
 _STYLE = """

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...graph import Variable
 from .alarm import Alarm, listed
-from .layers import digest, matrices, saturated
+from .layers import digest, matrices, norm, saturated
 from .probe import Reading, place
 from .start import Run, dead_units
 
@@ -30,7 +30,7 @@ class Before(NamedTuple):
     def of(cls, variable: Variable) -> Before:
         """The variable as it is now."""
         array = variable.array
-        return cls(digest(array), _entries(variable).copy(), float(np.linalg.norm(np.ravel(array))))
+        return cls(digest(array), _entries(variable).copy(), norm(array))
 
     def moved(self, variable: Variable) -> bool:
         """Whether any entry differs."""
@@ -38,8 +38,8 @@ class Before(NamedTuple):
 
     def distance(self, variable: Variable) -> float:
         """How far the entries have moved, relative to their size."""
-        size = float(np.linalg.norm(self.entries))
-        return float(np.linalg.norm(_entries(variable) - self.entries)) / size if size else math.inf
+        size = norm(self.entries)
+        return norm(_entries(variable) - self.entries) / size if size else math.inf
 
 
 def _entries(variable: Variable) -> NDArray[Any]:
@@ -158,7 +158,7 @@ def rate_high(course: Course) -> Iterator[Alarm]:
     told = ""
     if start > 0 and last > 1.2 * start and not course.learned:
         told = f"the loss rose from {start:.4g} to {last:.4g}"
-    elif _swings(losses, start):
+    elif course.distance > 0.1 and _swings(losses, start):
         late = losses[len(losses) // 2 :]
         told = f"the loss swings between {min(late):.4g} and {max(late):.4g} from epoch to epoch"
     elif course.stuck and 20 < course.distance < math.inf:
@@ -206,7 +206,7 @@ def decay(course: Course) -> Iterator[Alarm]:
 
 def _shrank(course: Course, parameter: Variable) -> bool:
     before = course.before[parameter].norm
-    return float(np.linalg.norm(parameter.array)) < 0.2 * before
+    return norm(parameter.array) < 0.2 * before
 
 
 def saturation(course: Course) -> Iterator[Alarm]:
@@ -245,8 +245,7 @@ def rate_low(course: Course) -> Iterator[Alarm]:
     slow = min(course.losses) > course.start - 0.1 * abs(course.start)
     if course.guessing is not None:
         slow = slow and min(course.losses) > 0.9 * course.guessing
-    still_falling = course.losses[-1] <= min(course.losses) + 1e-3 * abs(course.losses[-1])
-    if slow and still_falling and course.distance < 0.03:
+    if (slow or course.never_better) and course.distance < 0.03:
         yield Alarm(
             "rate-low",
             f"the loss went from {course.start:.4g} to {course.losses[-1]:.4g}, and no matrix moved by more "
@@ -293,5 +292,8 @@ def dead_now(course: Course) -> Iterator[Alarm]:
     yield from dead_units(course.run.probe, course.reading, 0.8)
 
 
-COURSE = (dead_now, rate_high, decay, saturation, constant, rate_low, no_better, by_heart)
-"""The rules, causes before their effects: the first that speaks explains the rest."""
+COURSE = {
+    decay: 20, rate_high: 20, dead_now: 20, saturation: 100, constant: 100, rate_low: 50, no_better: 200,
+    by_heart: 100,
+}  # fmt: skip
+"""The rules, each with the steps before it is asked, causes first: one that speaks explains the rest."""

@@ -17,6 +17,7 @@ from .alarm import EFFECTS, Alarm, check_codes
 from .course import COURSE, Before, Course, unmoved
 from .layers import digest
 from .probe import Probe
+from .pulse import Pulse, is_read
 from .start import START, Run
 from .validation import Seen, leak_alarm, mode_alarm
 
@@ -24,8 +25,6 @@ _SAMPLE = 64
 """Examples that the probe runs on."""
 _FIRST_STEPS = 20
 """Steps before it is asked whether every parameter has moved."""
-_ENOUGH_STEPS = 100
-"""Steps before it is asked whether anything was learned."""
 _EARLY = (500, 10_000)
 """Steps and examples after which a long run is asked so before its end."""
 _NUMBERS = 2_000_000
@@ -68,6 +67,9 @@ class Invariants:
         self._before: dict[Variable, Before] = {}
         self._start: float | None = None
         self._seen: Seen | None = None
+        self._pulse: Pulse | None = None
+        self.layers: list[dict[str, Any]] = []
+        """How the layers fared, after some of the epochs."""
         self._judged = self._moved = self._validated = False
         self._orders: dict[int, list[int]] = {}
         self._kept: list[list[Array]] = []
@@ -100,10 +102,9 @@ class Invariants:
         if first:
             self._start = reading.loss
             self._before = {p: Before.of(p) for p in probe.flowing}
-        for rule in START:
-            for alarm in rule(self._run):
-                if first:
-                    self._alarm(alarm)
+        for rule in START if first else ():
+            with np.errstate(all="ignore"):
+                self._report(rule(self._run), 0)
 
     def _probe(self, names: Mapping[Variable, str], batch: Batch) -> Probe:
         """The probe on a sample, or on ``batch`` where the loss takes no other number of examples."""
@@ -155,18 +156,21 @@ class Invariants:
             self._report(leak_alarm(self._seen, self._training_rows(), examples // done), done)
             self._seen.rows.clear()
         self._kept.clear()
+        if is_read(done):
+            self._pulse = self._pulse or Pulse(run)
+            self.layers.append({"epoch": done, **self._pulse.read()})
         if done == 2:
             self._report(self._order(steps // done), done)
         if self._before and not self._moved and steps >= _FIRST_STEPS:
             self._moved = True
             self._report(unmoved(run, self._before), done)
         if not self._judged and steps >= _EARLY[0] and examples >= _EARLY[1]:
-            self._judge(records, done)
+            self._judge(steps, records, done)
 
     def finish(self, steps: int, records: Sequence[Mapping[str, Any]]) -> None:
         """Look back on the whole run, before the best weights are put back."""
-        if self.on and self._run is not None and steps >= _ENOUGH_STEPS and records:
-            self._judge(records, len(records))
+        if self.on and self._run is not None and records:
+            self._judge(steps, records, len(records))
 
     # -- what is asked -----------------------------------------------------------------------------
 
@@ -198,7 +202,7 @@ class Invariants:
                 "where it is meant: Settings(ignore=('order',))",
             )
 
-    def _judge(self, records: Sequence[Mapping[str, Any]], done: int) -> None:
+    def _judge(self, steps: int, records: Sequence[Mapping[str, Any]], done: int) -> None:
         run = self._run
         if run is None or self._start is None:
             return
@@ -216,8 +220,9 @@ class Invariants:
         )
         if {alarm.code for alarm in self.told} - _ASIDE:
             return
-        for rule in COURSE:
-            found = list(rule(course))
+        for rule, fewest in COURSE.items():
+            with np.errstate(all="ignore"):
+                found = list(rule(course)) if steps >= fewest else []
             self._report(found, done)
             if found:
                 break
@@ -241,12 +246,14 @@ class Invariants:
             "told": [alarm.to_mapping() for alarm in self.told],
             "start": self._start,
             "judged": self._judged,
+            "layers": self.layers,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a checkpoint: nothing that has been told is told again."""
         self.told = [Alarm.from_mapping(found) for found in state.get("told", ())]
         self._start, self._judged = state.get("start"), bool(state.get("judged"))
+        self.layers = list(state.get("layers", ()))
 
 
 _ASIDE = {"order", "leak", "evaluation", "chance", "not-finite"}

@@ -20,28 +20,25 @@ _LONGEST = 40
 """Characters of a name in the legend; of a longer one the end is shown."""
 
 
-def plot_layers(records: Sequence[Mapping[str, Any]], path: Path, title: str = "Layers") -> None:
+def plot_layers(readings: Sequence[Mapping[str, Any]], path: Path, title: str = "Layers") -> None:
     """Draw how gradients, updates and idle units went, layer by layer, into an .svg or .png file.
 
-    ``records`` are those of a run; of each that has ``layers``
-    are drawn, over epochs: the root mean square of each parameter's gradient, the update of one step
-    relative to the weights, both on logarithmic scales (1e-3 is usual), and the share of units that are
-    dead or saturated.  Lines go from
-    dark, near the inputs, to light, near the loss, each with a marker of its own.
+    ``readings`` are a run's ``layers`` (``chainrule.train.Result``), one mapping for an ``epoch``.  Drawn
+    are, over epochs: the root mean square of each parameter's gradient, the update of one step relative to the
+    weights, both on logarithmic scales (1e-3 is usual), and the share of units that are dead or saturated.
+    Lines go from dark, near the inputs, to light, near the loss, each with a marker of its own.
 
-    Raises ``ArgumentError`` where no record has ``layers``.
+    Raises ``ArgumentError`` where there is no reading.
     """
-    known = [(record.get("epoch", k + 1), record["layers"]) for k, record in enumerate(records)
-             if record.get("layers")]  # fmt: skip
-    if not known:
-        raise ArgumentError("plot_layers: no record says anything of layers", mend="give a run's records")
-    epochs = np.array([epoch for epoch, _ in known], np.float64)
+    if not readings:
+        raise ArgumentError("plot_layers: there are no readings", mend="give result.layers of a run")
+    epochs = np.array([reading["epoch"] for reading in readings], np.float64)
     panels = [
         ("gradient: root mean square", "parameters", "gradient", True),
         ("update of a step ÷ weights", "parameters", "update", True),
         ("share of units dead or saturated", "units", "idle", False),
     ]
-    courses = [(head, log, _courses(known, group, key)) for head, group, key, log in panels]
+    courses = [(head, log, _courses(readings, group, key)) for head, group, key, log in panels]
     courses = [course for course in courses if course[2]]
     told = "; ".join(f"{head}: {_told(lines)}" for head, _, lines in courses)
     with figure_at(path, (4.2 * len(courses), 3.9), title, told) as figure:
@@ -53,11 +50,11 @@ def plot_layers(records: Sequence[Mapping[str, Any]], path: Path, title: str = "
             axes.set_xlabel("epoch")
 
 
-def _courses(known: Sequence[tuple[Any, Mapping[str, Any]]], group: str, key: str) -> dict[str, Array]:
+def _courses(readings: Sequence[Mapping[str, Any]], group: str, key: str) -> dict[str, Array]:
     """name → values over the epochs, those that have any."""
-    names = dict.fromkeys(name for _, layers in known for name in layers.get(group, {}))
+    names = dict.fromkeys(name for reading in readings for name in reading.get(group, {}))
     found = {
-        name: np.array([_number(layers.get(group, {}).get(name, {}).get(key)) for _, layers in known])
+        name: np.array([_number(reading.get(group, {}).get(name, {}).get(key)) for reading in readings])
         for name in names
     }
     return {name: values for name, values in found.items() if np.isfinite(values).any()}
