@@ -17,12 +17,13 @@ from .alarm import EFFECTS, Alarm, check_codes
 from .course import COURSE, Before, Course, unmoved
 from .layers import digest
 from .probe import Probe
-from .pulse import Pulse, is_read
 from .start import START, Run
 from .validation import Seen, leak_alarm, mode_alarm
 
 _SAMPLE = 64
 """Examples that the probe runs on."""
+_FEWEST = 16
+"""Examples whose loss before the first step says where training began."""
 _FIRST_STEPS = 20
 """Steps before it is asked whether every parameter has moved."""
 _EARLY = (500, 10_000)
@@ -67,9 +68,6 @@ class Invariants:
         self._before: dict[Variable, Before] = {}
         self._start: float | None = None
         self._seen: Seen | None = None
-        self._pulse: Pulse | None = None
-        self.layers: list[dict[str, Any]] = []
-        """How the layers fared, after some of the epochs."""
         self._judged = self._moved = self._validated = False
         self._orders: dict[int, list[int]] = {}
         self._kept: list[list[Array]] = []
@@ -156,9 +154,6 @@ class Invariants:
             self._report(leak_alarm(self._seen, self._training_rows(), examples // done), done)
             self._seen.rows.clear()
         self._kept.clear()
-        if is_read(done):
-            self._pulse = self._pulse or Pulse(run)
-            self.layers.append({"epoch": done, **self._pulse.read()})
         if done == 2:
             self._report(self._order(steps // done), done)
         if self._before and not self._moved and steps >= _FIRST_STEPS:
@@ -210,12 +205,13 @@ class Invariants:
         reading = run.probe.read()
         if not reading.finite:
             return
+        losses = [float(record["loss"]) for record in records]
         course = Course(
             run,
             reading,
             self._before,
-            self._start,
-            [float(record["loss"]) for record in records],
+            self._start if len(run.probe.arrays[0]) >= _FEWEST else losses[0],
+            losses,
             [float(record["validation_loss"]) for record in records if "validation_loss" in record],
         )
         if {alarm.code for alarm in self.told} - _ASIDE:
@@ -246,14 +242,12 @@ class Invariants:
             "told": [alarm.to_mapping() for alarm in self.told],
             "start": self._start,
             "judged": self._judged,
-            "layers": self.layers,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a checkpoint: nothing that has been told is told again."""
         self.told = [Alarm.from_mapping(found) for found in state.get("told", ())]
         self._start, self._judged = state.get("start"), bool(state.get("judged"))
-        self.layers = list(state.get("layers", ()))
 
 
 _ASIDE = {"order", "leak", "evaluation", "chance", "not-finite"}
