@@ -22,26 +22,28 @@ class Layer(NamedTuple):
     where: str
     units: int
     share: float
+    name: str = ""
+    """What it stands behind, shorter than ``where``: the path of the matrix, or the module, or the line."""
 
 
 def dead(probe: Probe, reading: Reading) -> Iterator[Layer]:
     """Rectified layers, with the share of units that are 0 for every example."""
-    for kind, where, values in _layers(probe, reading):
+    for kind, where, values, name in _layers(probe, reading):
         if kind == "relu":
-            yield Layer(kind, where, values[0].shape[-1], min(_never(value) for value in values))
+            yield Layer(kind, where, values[0].shape[-1], min(_never(value) for value in values), name)
 
 
 def saturated(probe: Probe, reading: Reading) -> Iterator[Layer]:
     """Layers of sigmoid and tanh, with the share of values whose derivative is below 4 % of the largest."""
-    for kind, where, values in _layers(probe, reading):
+    for kind, where, values, name in _layers(probe, reading):
         if kind != "relu":
             height = 0.25 if kind == "sigmoid" else 1.0
             slopes = [v * (1 - v) if kind == "sigmoid" else 1 - v * v for v in values]
             share = float(np.mean([np.mean(slope < 0.04 * height) for slope in slopes]))
-            yield Layer(kind, where, values[0].shape[-1], share)
+            yield Layer(kind, where, values[0].shape[-1], share, name)
 
 
-def _layers(probe: Probe, reading: Reading) -> Iterator[tuple[str, str, list[Array]]]:
+def _layers(probe: Probe, reading: Reading) -> Iterator[tuple[str, str, list[Array], str]]:
     """The activations of the sample, by kind and matrix: what is used at many times is one layer."""
     found: dict[tuple[str, Node], list[Node]] = {}
     for node in probe.activations:
@@ -50,7 +52,9 @@ def _layers(probe: Probe, reading: Reading) -> Iterator[tuple[str, str, list[Arr
             found.setdefault(key, []).append(node)
     for (kind, matrix), nodes in found.items():
         behind = f", after {probe.names[matrix]}" if isinstance(matrix, Variable) else ""
-        yield kind, f"{place(nodes[0])}{behind}", [reading.values[node] for node in nodes]
+        name = probe.names[matrix] if isinstance(matrix, Variable) else nodes[0].origin.module
+        values = [reading.values[node] for node in nodes]
+        yield kind, f"{place(nodes[0])}{behind}", values, name or nodes[0].origin.place
 
 
 def _matrix_before(node: Node, probe: Probe) -> Node:

@@ -17,6 +17,7 @@ from .alarm import EFFECTS, Alarm, check_codes
 from .course import COURSE, Before, Course, unmoved
 from .layers import digest
 from .probe import Probe
+from .pulse import Pulse, is_read
 from .start import START, Run
 from .validation import Seen, leak_alarm, mode_alarm
 
@@ -68,6 +69,9 @@ class Invariants:
         self._before: dict[Variable, Before] = {}
         self._start: float | None = None
         self._seen: Seen | None = None
+        self._pulse: Pulse | None = None
+        self.layers: list[dict[str, Any]] = []
+        """How the layers fared, after some of the epochs."""
         self._judged = self._moved = self._validated = False
         self._orders: dict[int, list[int]] = {}
         self._kept: list[list[Array]] = []
@@ -154,6 +158,9 @@ class Invariants:
             self._report(leak_alarm(self._seen, self._training_rows(), examples // done), done)
             self._seen.rows.clear()
         self._kept.clear()
+        if is_read(done):
+            self._pulse = self._pulse or Pulse(run)
+            self.layers.append({"epoch": done, **self._pulse.read()})
         if done == 2:
             self._report(self._order(steps // done), done)
         if self._before and not self._moved and steps >= _FIRST_STEPS:
@@ -242,12 +249,14 @@ class Invariants:
             "told": [alarm.to_mapping() for alarm in self.told],
             "start": self._start,
             "judged": self._judged,
+            "layers": self.layers,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a checkpoint: nothing that has been told is told again."""
         self.told = [Alarm.from_mapping(found) for found in state.get("told", ())]
         self._start, self._judged = state.get("start"), bool(state.get("judged"))
+        self.layers = list(state.get("layers", ()))
 
 
 _ASIDE = {"order", "leak", "evaluation", "chance", "not-finite"}
