@@ -237,6 +237,7 @@ VERDICTS: list[tuple[str, str, str, str]] = [
     ("chain", "gradient:b", "2", "upstream forgotten"),
     ("chain", "gradient:b", "-2", "local forgotten"),
     ("chain", "gradient:b", "4", "sign"),
+    ("chain", "gradient:d", "-4", "another node"),  # that of b, one step too far
     ("chain", "gradient:c", "5", "right"),
     ("chain", "gradient:c", "-2", "value for gradient"),
     ("chain", "local:b:d", "2", "right"),

@@ -125,7 +125,7 @@ def test_keys_and_slider_change_it(browser: Any, tmp_path: Path) -> None:
         slider = page.get_by_role("slider", name="x")
         slider.focus()
         slider.press("ArrowRight")
-        page.wait_for_function("document.querySelector('.whatif-cells input').value !== '1.9'")
+        page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         moved = float(field(page, "x").input_value())
         assert moved > 1.9
         assert number_at(page, "value:0") == pytest.approx([moved])

@@ -127,8 +127,8 @@ def applications(*, special: bool = False) -> Iterator[Applied]:
             if isinstance(node.op, Leaf):
                 continue
             inputs = tuple(environment[child] for child in node.inputs)
-            if node.op.name == "cast" and node.dtype.kind in "iu" and not np.isfinite(inputs[0]).all():
-                continue  # what integer a NaN becomes is the processor's own
+            if node.op.name == "cast" and node.dtype.kind in "iu" and not (np.abs(inputs[0]) < 2**31).all():
+                continue  # what integer a NaN or an overflow becomes is the processor's own
             applied = Applied(name, node, inputs, environment[node])
             if applied.kind() not in seen:
                 seen.add(applied.kind())

@@ -16,7 +16,7 @@ const added = (parts) => ({ shape: parts[0].shape,
   data: parts[0].data.map((_, i) => parts.reduce((sum, part) => sum + part.data[i], 0)) });
 const alike = (a, b) => a.shape.length === b.shape.length && a.shape.every((length, axis) => length === b.shape[axis]);
 
-export function transposed({ shape, data }) {
+function transposed({ shape, data }) {
   const [rows, columns] = shape;
   return { shape: [columns, rows], data: data.map((_, i) => data[(i % rows) * columns + Math.floor(i / rows)]) };
 }
@@ -52,7 +52,8 @@ const slip = (kind, message, tensor) => (tensor ? [{ kind, message, tensor }] : 
 /** The terms of a node that add up to its gradient. */
 export const termsOf = (node) => node.terms.map((term, k) => ({ ...term, k })).filter(({ within }) => within == null);
 
-const called = (node) => node.symbol ?? node.name ?? node.label;
+/** A node as the rules write it. */
+export const called = (node) => node.symbol ?? node.name ?? node.label;
 
 /** Every choice of some but not all of the terms, those that leave out one first. */
 function choices(terms) {
@@ -150,6 +151,14 @@ function slipsOfLocal(record, node, k, look) {
   return found;
 }
 
+/** The gradients of the nodes beside this one, which are as easily read off as its own. */
+function slipsOfNeighbours(record, node, look) {
+  const beside = node.terms.flatMap(({ consumer }) => record.nodes[consumer].inputs);
+  const ids = [...new Set([...beside, ...node.inputs])].filter((id) => id !== node.id);
+  return ids.flatMap((id) => slip("another node", `That is the gradient with respect to ${called(record.nodes[id])}.`,
+    numbers(look(`gradient:${id}`))));
+}
+
 /** Counts by which a mean divides: lengths of axes and numbers of elements near the node. */
 function countsNear(record, node) {
   const folded = record.nodes.filter(({ op }) => op === "sum").flatMap(({ inputs }) => inputs);
@@ -166,7 +175,7 @@ export function slips(record, place, look) {
   if (kind === "gradient") {
     found.push(...slipsOfTerms(record, node, look), ...minus,
       ...slip("value for gradient", `That is the value of ${called(node)}, not the gradient with respect to it.`,
-        numbers(look(`value:${id}`))));
+        numbers(look(`value:${id}`))), ...slipsOfNeighbours(record, node, look));
   } else if (kind === "local") found.push(...minus, ...slipsOfLocal(record, node, Number(k), look));
   else {
     found.push(...minus, ...slipsOfValue(record, node, look),

@@ -1,9 +1,9 @@
 // Practice: a number is hidden, the reader types it, and the page says whether it is right, or what slipped.
 
-import { diagnose } from "chainrule/diagnoses";
+import { called, diagnose } from "chainrule/diagnoses";
 import { make } from "chainrule/elements";
 import { NotUnderstood, read } from "chainrule/expressions";
-import { answerText, askable, called, format, hidden, hints, parsed, prompt } from "chainrule/questions";
+import { answerText, askable, format, hidden, hints, parsed, prompt } from "chainrule/questions";
 
 const MARKS = { right: "✓", wrong: "✗" }; // said by a sign and in words, not by colour alone
 

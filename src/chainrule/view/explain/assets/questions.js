@@ -1,15 +1,12 @@
 // What is asked, what must not be shown meanwhile, and the hints: from the record alone.
 
+import { called, termsOf } from "chainrule/diagnoses";
 import { bracketed, dimensions, short } from "chainrule/numbers";
 import { reads } from "chainrule/operations";
-import { termsOf } from "chainrule/diagnoses";
 
 const MOST_ENTRIES = 12; // of a larger tensor one entry is asked, and none is spelled out in a hint
 
-/** A node as the rules write it. */
-export const called = (node) => node.symbol ?? node.name ?? node.label;
-
-/** The same, with the user's own name where the rules have a shorter one. */
+/** A node as the rules write it, with the user's own name where that is another. */
 const introduced = (node) => (node.name && node.name !== called(node) ? `${called(node)} (${node.name})` : called(node));
 
 /** A place with an entry, "gradient:3@5", as {place, kind, id, term, entry}. */

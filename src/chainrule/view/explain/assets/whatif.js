@@ -37,7 +37,8 @@ export class Model {
     this.recorded = leaves(record.program);
     this.leaves = changeable(record);
     this.values = new Map();
-    this.shown = this.computed();
+    this.original = this.computed();
+    this.shown = this.original;
   }
 
   computed(values = this.values) { return places(this.record.program, run(this.record.program, values)); }
@@ -60,7 +61,7 @@ export class Model {
 
   reset() {
     this.values = new Map();
-    this.shown = this.computed();
+    this.shown = this.original;
   }
 
   /** Other numbers in every leaf of floats, whole ones where whole ones were recorded; all results finite. */
@@ -320,7 +321,7 @@ class Panel {
   prediction(changes) {
     if (changes.length !== 1 || !isFloat(changes[0].dtype)) return [];
     const [{ id, index, before, now }] = changes, { record } = this.page, output = record.nodes[record.output];
-    const recorded = this.model.computed(new Map()), slope = recorded.get(`gradient:${id}`)?.data[index] ?? 0;
+    const recorded = this.model.original, slope = recorded.get(`gradient:${id}`)?.data[index] ?? 0;
     const was = recorded.get(`value:${record.output}`).data[0], by = now - before, is = this.model.output().data[0];
     if (![slope, was, by, is].every(Number.isFinite)) return [];
     return [make("p", {}, `The gradient foretold ${short(slope)} · ${short(by)} = ${short(slope * by)}; `
