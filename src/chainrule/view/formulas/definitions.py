@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from ...dtypes import is_float
 from ...graph import Node
 from .calls import LETTERS, call, computing, sizes
-from .notation import Big, Call, Index
+from .notation import Big, Call, Cases, Index
 from .tree import (
     Convention,
     Fraction,
@@ -36,6 +36,11 @@ def _reshape(node: Node, operands: Sequence[Math], convention: Convention) -> Ma
 
 def _broadcast(node: Node, operands: Sequence[Math], convention: Convention) -> Math:
     return call(node, operands, "broadcast", f"to {sizes(node.shape)}")
+
+
+def _where(node: Node, operands: Sequence[Math], convention: Convention) -> Math:
+    condition, value, otherwise = operands
+    return Cases(value, condition, otherwise)
 
 
 def _cast(node: Node, operands: Sequence[Math], convention: Convention) -> Math:
@@ -135,6 +140,7 @@ DEFINITIONS: dict[str, Definition] = {
     "reshape": _reshape,
     "broadcast_to": _broadcast,
     "cast": _cast,
+    "where": _where,
     "softmax": _softmax,
     "log_softmax": _log_softmax,
     "logsumexp": _logsumexp,

@@ -27,9 +27,11 @@ def window_options(node: Node) -> tuple[str, ...]:
     """What is unusual about a convolution, or the windows of a pooling, in words."""
     attributes = node.attributes
     if "places" in attributes:
-        sizes, strides = zip(*[place[1:3] for place in attributes["places"]], strict=True)
-        shown = [f"size {_each(sizes)}", *([f"stride {_each(strides)}"] if strides != sizes else [])]
-        return (*shown, *(["padded"] if any(map(any, attributes["widths"])) else []))
+        sizes, strides, dilations = zip(*[place[1:4] for place in attributes["places"]], strict=True)
+        usual = sizes if "widths" in attributes else (1,) * len(sizes)  # poolings lay windows end to end
+        shown = [f"size {_each(sizes)}", *([f"stride {_each(strides)}"] if strides != usual else [])]
+        shown += [f"dilation {_each(dilations)}"] if set(dilations) != {1} else []
+        return (*shown, *(["padded"] if any(map(any, attributes.get("widths", ()))) else []))
     shown = []
     for key in ("stride", "dilation"):
         if any(number != 1 for number in attributes[key]):

@@ -5,6 +5,7 @@ An op that is not in the table is written by its ``formula``, and without one as
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ...dtypes import is_float
@@ -102,6 +103,8 @@ def _outer(x: Node, y: Node, a: Math, b: Math, node: Node, convention: Conventio
 
 def _where(node: Node, operands: Sequence[Math], convention: Convention) -> Math:
     condition, value, otherwise = operands
+    if any(isinstance(part, Number) and not math.isfinite(part.value) for part in (value, otherwise)):
+        return Cases(value, condition, otherwise)  # 0·∞ is no number
     if otherwise == Number(0):
         return Indicator(condition) if value == Number(1) else Product((Indicator(condition), value))
     if value == Number(0):
@@ -298,6 +301,8 @@ PRINTERS: dict[str, Printer] = {
     "masked_softmax": _last_axis("masked_softmax"),
     "convolution": _windowed("conv"),
     "max_pool": _windowed("maxpool"),
+    "sliding_windows": _windowed("windows"),
+    "overlap_add": _windowed("overlap_add"),
     "average_pool": _windowed("avgpool"),
     "dropout": lambda node, operands, convention: dropped(operands[0], node.attributes["rate"]),
 }
