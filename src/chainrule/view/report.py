@@ -142,7 +142,8 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Sequence[tuple[str, st
     return rows
 
 
-_ACTIVE = ("script", "foreignobject", "iframe", "image")
+_ACTIVE = ("script", "foreignobject", "iframe")
+_PIXELS = "data:image/png;base64,"
 _FETCHES = re.compile(r"url\(\s*['\"]?(?!#)|@import", re.IGNORECASE)
 
 
@@ -157,7 +158,8 @@ def _checked(svg: str) -> str:
             raise ArgumentError(f"report: a figure holds <{tag}>", mend="give a plain drawing")
         for key, value in attributes.items():
             name = key.rpartition(":")[2].lower()
-            if name.startswith("on") or (name == "href" and value[:1] != "#") or _FETCHES.search(value):
+            inside = value.startswith(_PIXELS if tags[-1] == "image" else "#")
+            if name.startswith("on") or (name == "href" and not inside) or _FETCHES.search(value):
                 raise ArgumentError(f"report: a figure holds {key}={value!r}", mend="give a plain drawing")
 
     def words(data: str) -> None:

@@ -6,6 +6,7 @@ Start reading at ``canvas.py``, then ``curves.py``.
 
 from .activations import activation_values, plot_activations
 from .curves import plot_curves
+from .images import plot_images
 from .layers import plot_layers
 from .maps import plot_map
 from .surfaces import SURFACES, logistic_loss, neuron_loss, plot_loss_surface, surface
@@ -17,6 +18,7 @@ __all__ = [
     "neuron_loss",
     "plot_activations",
     "plot_curves",
+    "plot_images",
     "plot_layers",
     "plot_loss_surface",
     "plot_map",

@@ -24,9 +24,9 @@ def plot_layers(readings: Sequence[Mapping[str, Any]], path: Path, title: str = 
     """Draw how gradients, updates and idle units went, layer by layer, into an .svg or .png file.
 
     ``readings`` are a run's ``layers`` (``chainrule.train.Result``), one mapping for an ``epoch``.  Drawn
-    are, over epochs: the root mean square of each parameter's gradient, the update of one step relative to the
-    weights, both on logarithmic scales (1e-3 is usual), and the share of units that are dead or saturated.
-    Lines go from dark, near the inputs, to light, near the loss, each with a marker of its own.
+    are, over epochs: the root mean square of each parameter's gradient, the update of one step relative to
+    the weights, both on logarithmic scales (1e-3 is usual), and the share of units that are dead or
+    saturated.  Lines go from dark, near the inputs, to light, near the loss, each with a marker of its own.
 
     Raises ``ArgumentError`` where there is no reading.
     """
