@@ -14,7 +14,7 @@ import pytest
 import chainrule as cr
 from chainrule.errors import ArgumentError, NonFiniteError, TrainingWarning
 from chainrule.graph import Node
-from chainrule.train import Alarm, Plain, RunFolder, Settings, Silent, Training, fit
+from chainrule.train import ALARMS, Alarm, Plain, RunFolder, Settings, Silent, Training, fit
 from chainrule.train.configuration import TrainingOptions, make_settings
 
 RNG = np.random.default_rng(3)
@@ -332,3 +332,9 @@ def test_the_settings_are_those_of_the_configuration() -> None:
     settings = make_settings(TrainingOptions(invariants=False, ignore=("order",)))
     assert (settings.invariants, settings.ignore) == (False, ("order",))
     assert make_settings(TrainingOptions()).invariants
+
+
+def test_the_page_on_diagnosis_tells_of_each_alarm() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "diagnosis.md").read_text(encoding="utf-8")
+    section = page[page.index("## Training runs") :]
+    assert [code for code in ALARMS if f"`{code}`" not in section] == []
