@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from chainrule.errors import DataError, RunFolderError
 from chainrule.tasks import TASKS, Report
 from chainrule.train import RunFolder, Silent
 from chainrule.train.configuration import resolve
@@ -194,3 +197,59 @@ def test_a_baseline_that_is_missing_is_said(run: Trained, tmp_path: Path) -> Non
     train(run.name, run.data, folder.path, resume=True)  # as it says there
     again = TASKS[run.name].load(folder).evaluate(None)
     assert again.scores[score] == pytest.approx(run.report.scores[score])
+
+
+# -- run folders that are not as they should be ------------------------------------------------------
+
+DAMAGE: dict[str, Callable[[bytes], bytes | None]] = {
+    "gone": lambda content: None,
+    "empty": lambda content: b"",
+    "half": lambda content: content[: len(content) // 2],
+    "other bytes": lambda content: bytes(range(256)),
+    "null": lambda content: b"null\n",
+    "an empty mapping": lambda content: b"{}\n",
+    "one more line": lambda content: content + b"\n\xff\n",
+}
+#: Written for people or for going on, and not needed to use a run.
+ASIDE = {"layers.jsonl", "metrics.jsonl", "manifest.json", "state.safetensors"}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_file_is_named(run: Trained, tmp_path: Path, damage: str) -> None:
+    for file in sorted(run.folder.iterdir()):
+        optional = run.case.lacking is not None and file.name == run.case.lacking[0] and damage == "gone"
+        if file.name in ASIDE or optional:
+            continue
+        folder = copy(run, tmp_path / file.name)
+        content = DAMAGE[damage](file.read_bytes())
+        (folder.path / file.name).unlink()
+        if content is not None:
+            (folder.path / file.name).write_bytes(content)
+        with pytest.raises((RunFolderError, DataError)) as caught:
+            TASKS[run.name].load(folder)
+        assert caught.value.exit_code == 3
+        assert file.name in str(caught.value)
+
+
+@pytest.mark.parametrize("writes", [0, 2, 5, 9])
+def test_a_full_disk_ends_a_run_that_can_go_on(
+    run: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    left = [writes]
+    synced = os.fsync
+
+    def full(number: int) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        synced(number)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("chainrule.data.files.os.fsync", full)
+        with pytest.raises(DataError, match="cannot be written: No space left on device"):
+            train(run.name, run.data, tmp_path / "run")
+    assert not list(tmp_path.glob("run/*.tmp"))
+    again = train(run.name, run.data, tmp_path / "run", resume=True)
+    assert timeless(again.scores) == timeless(run.report.scores)
+    one, other = (RunFolder(path).load_model()[0] for path in (run.folder, tmp_path / "run"))
+    assert all(np.array_equal(one[name], other[name]) for name in one)

@@ -349,11 +349,9 @@ class _Shape(msgspec.Struct):
 
 
 def _read_shape(folder: RunFolder) -> _Shape:
-    path = folder.path / "network.json"
+    path = folder.existing("network.json")
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Shape)
-    except FileNotFoundError:
-        raise RunFolderError("network.json is missing", where=str(folder.path)) from None
     except OSError as error:
         raise RunFolderError(
             f"network.json cannot be read: {error.strerror or error}", where=str(path)

@@ -349,7 +349,7 @@ class LanguageModeling:
         """The network as it starts out, its configuration and vocabulary in the run folder."""
         goes_on = resume and folder.has_state
         if goes_on:
-            vocabulary = Vocabulary.load(folder.path / _VOCABULARY)
+            vocabulary = Vocabulary.load(folder.existing(_VOCABULARY))
         else:
             vocabulary = Vocabulary.build(
                 [token for document in corpus.train for token in document],
@@ -367,6 +367,6 @@ class LanguageModeling:
         Raises ``RunFolderError`` or ``DataError`` for a folder that is incomplete or damaged.
         """
         config = recorded(LanguageModelConfig, folder)
-        system = LanguageModel.untrained(config, Vocabulary.load(folder.path / _VOCABULARY))
+        system = LanguageModel.untrained(config, Vocabulary.load(folder.existing(_VOCABULARY)))
         system.model.load_state_dict(folder.load_model()[0])
         return system

@@ -14,6 +14,7 @@ import msgspec
 
 from ..data import Sentences, TagScheme, check_tags, convert, read_bytes, spans_of, tags_of, write_atomically
 from ..data.features import FORM
+from ..data.recut import pieces, recut
 from ..errors import DataError, RunFolderError
 from ..models import Gazetteer
 from ..models.lexicon import Lexicon
@@ -140,9 +141,14 @@ class EntityTagger:
     def _own(self, tags: Tags) -> Tags:
         return [convert(line, self.config.model.scheme, self.scheme) for line in tags]
 
+    def _words(self, line: str) -> list[str]:
+        """The words of a raw line, in the way of those that were trained on."""
+        words = cut(line, self.config.data)
+        return [piece for word in words for piece in pieces(word)] if self.config.data.recut else words
+
     def predict(self, lines: Sequence[str]) -> list[dict[str, Any]]:
         """Each line with its spans marked, and as values with their places in it."""
-        words = [cut(line, self.config.data) for line in lines]
+        words = [self._words(line) for line in lines]
         return [
             entity_reports.answer(line, own, spans_of(tags, self.scheme))
             for line, own, tags in zip(lines, words, self.tag(sentences_of(words)), strict=True)
@@ -150,7 +156,7 @@ class EntityTagger:
 
     def loss_of(self, text: str, gold: str | None = None) -> Example:
         """The loss of a sentence's tags; ``gold`` holds a tag for each word, in the data's own scheme."""
-        words = examples.words_of(cut(text, self.config.data))
+        words = examples.words_of(self._words(text))
         sentences, learned = sentences_of([words]), self.config.model.scheme
         (found,) = self.tag(sentences)
         known = list(dict.fromkeys(examples.flat(self._own([[tag] for tag in self.scorer.tags.tokens]))))
@@ -310,6 +316,8 @@ def _read(config: EntityConfig, say: Say) -> tuple[EntityConfig, Tagged]:
             say(line)
         if len(said) > _MOST_SAID:
             say(f"… and {len(said) - _MOST_SAID:,} more such tags in the {name} sentences")
+    if options.recut:
+        parts["train"] = recut(parts["train"], tagged.tag, scheme)
     settled = msgspec.structs.replace(options, scheme=scheme)
     return (
         msgspec.structs.replace(config, data=settled),
@@ -355,7 +363,7 @@ def _loaded(config: EntityConfig, folder: RunFolder) -> EntityScorer:
 
 
 def _load_baselines(folder: RunFolder) -> Baselines:
-    return Baselines(Lexicon.load(folder.path / _LEXICON), Gazetteer.load(folder.path / _GAZETTEER))
+    return Baselines(Lexicon.load(folder.existing(_LEXICON)), Gazetteer.load(folder.existing(_GAZETTEER)))
 
 
 def _save_shifts(system: EntityTagger, folder: RunFolder) -> None:
@@ -364,7 +372,7 @@ def _save_shifts(system: EntityTagger, folder: RunFolder) -> None:
 
 
 def _load_shifts(folder: RunFolder) -> tuple[float, float]:
-    path = folder.path / _DECODER
+    path = folder.existing(_DECODER)
     content = read_bytes(path)
     try:
         found = json.loads(content)

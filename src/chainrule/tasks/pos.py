@@ -252,7 +252,7 @@ class PosTagging:
         """The tagger as it starts out; its configuration, channels, tags and words in the run folder."""
         if resume and folder.has_state:
             folder.create({"task": self.name, **to_mapping(config)}, replace=True)
-            return PosTagger(config, Scorer.load(config, folder), Lexicon.load(folder.path / _LEXICON))
+            return PosTagger(config, Scorer.load(config, folder), Lexicon.load(folder.existing(_LEXICON)))
         scorer = tagging.begin(config, tagged.train, tagged.tag, tagging.Given.of(config.data, say))
         lexicon = Lexicon.fit(tagged.train[FORM], tagged.train[tagged.tag])
         folder.create({"task": self.name, **to_mapping(config)}, replace=resume)
@@ -297,5 +297,5 @@ class PosTagging:
         config = recorded(TaggingConfig, folder)
         scorer = Scorer.load(config, folder)
         scorer.model.load_state_dict(folder.load_model()[0])
-        lexicon = Lexicon.load(folder.path / _LEXICON)
+        lexicon = Lexicon.load(folder.existing(_LEXICON))
         return PosTagger(config, scorer, lexicon, tagging.load_linear(config, scorer, folder))

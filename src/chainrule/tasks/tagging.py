@@ -194,8 +194,8 @@ class Scorer:
     @classmethod
     def load(cls, config: TaggingConfig, folder: RunFolder) -> Scorer:
         """A scorer with the folder's channels and tags, not yet with its weights."""
-        channels = Channels.load(folder.path / _CHANNELS)
-        tags = Vocabulary.load(folder.path / _TAGS)
+        channels = Channels.load(folder.existing(_CHANNELS))
+        tags = Vocabulary.load(folder.existing(_TAGS))
         found = cls.untrained(config, channels, tags)
         found.further = FurtherColumns.load(folder, config.data, _trained)
         return found

@@ -103,7 +103,7 @@ class NgramRegression:
         """
         if not (folder.path / LINEAR).is_file():
             return None
-        found = cls(Vocabulary.load(folder.path / _NGRAMS), classes, engine=engine)
+        found = cls(Vocabulary.load(folder.existing(_NGRAMS)), classes, engine=engine)
         found.model.load_state_dict(load_tensors(folder.path / LINEAR)[0])
         return found
 

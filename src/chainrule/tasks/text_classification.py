@@ -143,15 +143,13 @@ class TextClassifier:
 
         Raises ``RunFolderError`` or ``DataError`` for a folder that is incomplete or damaged.
         """
-        path = folder.path / _ABOUT
-        if not path.is_file():
-            raise RunFolderError(f"{_ABOUT} is missing", where=str(folder.path), mend="train again")
+        path = folder.existing(_ABOUT)
         try:
             about = msgspec.json.decode(read_text(path), type=About)
         except msgspec.DecodeError as error:
             raise RunFolderError(f"{_ABOUT} is damaged: {error}", where=str(path)) from None
-        channels = Channels.load(folder.path / _CHANNELS) if config.model.features else None
-        return cls.untrained(config, about, Vocabulary.load(folder.path / _VOCABULARY), channels)
+        channels = Channels.load(folder.existing(_CHANNELS)) if config.model.features else None
+        return cls.untrained(config, about, Vocabulary.load(folder.existing(_VOCABULARY)), channels)
 
     # -- use ---------------------------------------------------------------------------------------
 

@@ -404,8 +404,8 @@ def _vectors_of(origin: Path, encoding: str) -> WordVectors:
 
 def _recorded_words(folder: RunFolder) -> tuple[Vocabulary, NDArray[np.int64]]:
     """The vocabulary of a run, and how often its words occurred."""
-    vocabulary = Vocabulary.load(folder.path / _VOCABULARY)
-    path = folder.path / _COUNTS
+    vocabulary = Vocabulary.load(folder.existing(_VOCABULARY))
+    path = folder.existing(_COUNTS)
     try:
         counts = np.array(json.loads(path.read_text(encoding="utf-8")), np.int64)
     except (OSError, ValueError, TypeError, OverflowError) as error:

@@ -95,6 +95,15 @@ class RunFolder:
             raise RunFolderError("config.toml does not name the run's task", where=str(self.config_path))
         return name
 
+    def existing(self, name: str) -> Path:
+        """A file that the task has left beside the weights; ``RunFolderError`` where there is none."""
+        path = self.path / name
+        if not path.exists():
+            raise RunFolderError(
+                f"{name} is missing", where=str(self.path), mend="restore it, or train again"
+            )
+        return path
+
     # -- weights and state -------------------------------------------------------------------------
 
     def save_model(self, arrays: Mapping[str, NDArray[Any]], notes: Mapping[str, Any]) -> None:

@@ -77,7 +77,7 @@ def copied(run, tmp_path) -> Path:
 @pytest.mark.parametrize(
     ("name", "content", "kind", "message"),
     [
-        ("vocabulary.txt", None, DataError, "no such file"),
+        ("vocabulary.txt", None, RunFolderError, "vocabulary.txt is missing"),
         ("vocabulary.txt", b"the\ncat\n", DataError, "not JSON"),
         ("config.toml", None, RunFolderError, "config.toml is missing"),
         ("config.toml", b"a = = 1", RunFolderError, "config.toml is damaged"),
