@@ -408,3 +408,24 @@ def test_the_run_folder_holds_plain_files(run):
 
 def _sentences(parts):
     return sentences_of([[word for word, _ in sentence] for sentence in parts])
+
+
+def test_training_words_are_cut_as_those_of_the_other_parts(tmp_path):
+    """Trained on ``@Ann saw #Oslo!`` by the word: only cut apart it is what the other parts show."""
+    people, places = ["Ann", "Bob", "Cy", "Di"], ["Oslo", "Rome", "Kiel", "Bern"]
+    joined = [
+        [(f"@{a}", "O"), ("saw", "O"), (f"#{b}!", "B-place")] for a in people for b in places for _ in "ab"
+    ]
+    apart = [
+        [("@", "O"), (a, "O"), ("saw", "O"), ("#", "O"), (b, "B-place"), ("!", "O")]
+        for a in people
+        for b in places
+    ]
+    (tmp_path / "x.train.conll").write_bytes(columns(joined))
+    (tmp_path / "x.dev.conll").write_bytes(columns(apart[::2]))
+    (tmp_path / "x.test.conll").write_bytes(columns(apart))
+    report = train(tmp_path / "run", tmp_path, "data.recut=true", "linear_epochs=0")
+    assert report.scores["test_f1"] == report.scores["test_dictionary_f1"] == 1.0
+    system = TASK.load(RunFolder(tmp_path / "run"))
+    assert system.predict(["@Ann saw #Rome!"])[0]["marked"] == "@Ann saw #[Rome place]!"
+    assert train(tmp_path / "as-it-is", tmp_path, "linear_epochs=0").scores["test_f1"] < 0.9

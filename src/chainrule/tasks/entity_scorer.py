@@ -73,6 +73,9 @@ class EntityDataOptions(TaggedDataOptions):
     """How tags mark spans; auto is the scheme that the training tags follow."""
     malformed: Literal["repair", "keep", "refuse"] = "repair"
     """What is done about tags that may not stand where they do; evaluations read them as repaired ones."""
+    recut: bool = False
+    """Whether the words of the training sentences are cut where letters, digits and signs meet, ``@ann`` into
+    two, for data whose other parts are cut so."""
 
 
 class EntityTaggerOptions(TaggerOptions):
