@@ -90,6 +90,7 @@ def test_programs_print_what_they_say(path: Path) -> None:
             "data.md",
             "derivations.md",
             "diagnosis.md",
+            "explain.md",
             "native_engine.md",
             "ner.md",
             "own_op.md",
