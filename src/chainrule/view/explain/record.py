@@ -133,6 +133,7 @@ class Recorder:
             "symbol": self.symbols[number],
             "op": node.op.name,
             "kind": kind(node),
+            "own_rule": isinstance(node.op, Composite) and node.op.has_own_derivative(),
             "shape": list(node.shape),
             "dtype": node.dtype.name,
             "inputs": [scope.ids[child] for child in node.inputs],

@@ -11,11 +11,9 @@ import numpy as np
 
 from ...graph import Array
 
-_LIMITS = (16384, 4096, 1024, 256, 64)
+_LIMITS = (16384, 8192, 4096, 2048, 1024, 512, 256, 64)
 """Entries up to which an array is kept whole: the first that lets all of them fit."""
 _BYTES = 1_200_000
-_KEPT = {16384: 32, 4096: 16, 1024: 8, 256: 4, 64: 2}
-"""Rows and columns kept at each end of one that is cut."""
 
 
 class Tensors:
@@ -55,7 +53,7 @@ class Tensors:
         height, width = _plane(self._arrays[number].shape)
         if height * width <= limit:
             return None, None
-        ends = _KEPT[limit]
+        ends = math.isqrt(limit) // 4  # rows and columns kept on each side of one that is cut
         rows, wanted = _ends(height, ends), self._rows.get(number)
         if rows is not None and wanted is not None:
             rows = sorted({0, height - 1, *wanted[: 2 * ends - 2].tolist()})
