@@ -57,6 +57,9 @@ except cr.errors.GradientCheckError as error:
     # the derivative rule of 'wrong_swish' is wrong
     #   wrong_swish, input 0 (x, shape (3,)), entry [0], whose value is -1: derivative of output entry [0]
     #     analytic -0.1411313695   numerical -0.04129415431   ratio 3.41771
+    #   smallest failing shapes: x (1,), beta ()
+    #     at x = [-1.], beta = 1.5
+    #     the rule's Jacobian [[-0.1411,  0.2157]], by differences [[-0.0413,  0.1491]]
     # seen from outside (first derivatives):
     #   derivative of  with respect to   at       analytic      numerical  difference
     #   network        x[0]              -1  -0.1365369187  -0.0399498468     9.7e-02

@@ -259,3 +259,21 @@ def test_a_forward_that_is_not_pure_is_refused(name: str) -> None:
     forward, vjp, words = IMPURE[name]
     with pytest.raises(GradientCheckError, match=f"the op 'mine' is not pure: {words}"):
         cr.check_gradients(lambda x: cr.sum(op(forward, vjp)(cr.sin(x))), V)
+
+
+def test_a_slip_of_a_large_op_is_named_too() -> None:
+    large = RNG.normal(size=(60, 40))
+    mine = op(mean_rows, lambda ct, y, x: spread(ct, x))
+    with pytest.raises(GradientCheckError) as caught:
+        cr.check_gradients(lambda x: cr.sum(cr.sin(mine(x))), large)
+    assert "times too large: a sum where the op takes a mean" in str(caught.value)
+
+
+def test_one_element_alone_says_nothing_about_the_slip() -> None:
+    """Of a factor that fits nothing else only shapes and both Jacobians are told."""
+    mine = op(lambda xp, x: xp.tanh(x), lambda ct, y, x: ct * (1 - y * y) * (1 + 0.1 * cr.sin(7 * x)))
+    with pytest.raises(GradientCheckError) as caught:
+        cr.check_gradients(lambda x: cr.sum(mine(x)), V)
+    text = str(caught.value)
+    assert "hint" not in text
+    assert "smallest failing shapes: x (1,)" in text

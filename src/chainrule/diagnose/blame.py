@@ -31,7 +31,7 @@ from ..ops import Composite, parts
 from ..ops.casts import StopGradient
 from .compare import Comparison, Tolerance, compare
 from .probe import Probe
-from .shrink import Alone, smallest
+from .shrink import MOST, Alone, smallest
 from .slips import slip
 
 Index = tuple[int, ...]
@@ -202,10 +202,10 @@ def _shrunk(
     if least is None:
         return fault
     told = fault.hint
-    if not told:
-        probe = least.alone.probe()
+    if not told and sum(x.size for x in wrt) > MOST:
+        probe = least.moderate.probe()
         told = slip(
-            least.alone.node, probe, positions, positions.index(fault.input), random_pair(probe, rng)[1]
+            least.moderate.node, probe, positions, positions.index(fault.input), random_pair(probe, rng)[1]
         )
     return fault._replace(hint=told, smallest=tuple(least.lines()))
 

@@ -11,6 +11,8 @@ from ..errors import ChainruleError
 from ..graph import Array, Constant, Environment, Node, Op, apply, placeholder
 from .probe import Probe
 
+MOST = 512
+"""Entries of the inputs up to which the slips of a rule are tried: each costs some evaluations."""
 _TRIALS = 60
 _SHOWN = 16
 """Entries of a Jacobian that are printed whole."""
@@ -56,6 +58,8 @@ class Smallest(NamedTuple):
     """By the rule and by differences, where they are small enough to print."""
     changed: bool
     """Whether anything could be cut."""
+    moderate: Alone
+    """The largest case met on the way whose slips can be tried: one element alone fits many by chance."""
 
     def lines(self) -> list[str]:
         """The case in a few lines, with both Jacobians where they are small."""
@@ -84,7 +88,7 @@ def smallest(
     Axes of one length are cut together first (they are likely one), then each by itself.
     """
     trials, right = 0, False
-    current, shrunk = alone, True
+    current, shrunk, moderate = alone, True, None
     while shrunk and trials < _TRIALS:
         shrunk = False
         for candidate in _cuts(current, entry):
@@ -92,6 +96,7 @@ def smallest(
             verdict = _verdict(candidate, fails)
             if verdict:
                 current, shrunk, right = candidate, True, False
+                moderate = current if moderate is None and _entries(current) <= MOST else moderate
                 break
             right = right or verdict is False
             if trials >= _TRIALS:
@@ -100,7 +105,12 @@ def smallest(
     if not probe.n or not probe.m:
         return None
     jacobians = _jacobians(probe) if probe.n * probe.m <= _SHOWN else None
-    return Smallest(current, right and trials < _TRIALS, jacobians, current is not alone)
+    changed = current is not alone
+    return Smallest(current, right and trials < _TRIALS, jacobians, changed, moderate or current)
+
+
+def _entries(alone: Alone) -> int:
+    return sum(alone.values[number].size for number in alone.active)
 
 
 def _jacobians(probe: Probe) -> tuple[Array, Array]:

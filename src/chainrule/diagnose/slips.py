@@ -13,9 +13,8 @@ import numpy as np
 
 from ..graph import Array, Node
 from .probe import Probe, unflatten
+from .shrink import MOST
 
-_MOST = 512
-"""Entries of an input beyond which the slips are not tried: each costs some evaluations."""
 _JACOBIAN = 64
 """Entries of input and output up to which the whole Jacobian is looked at."""
 
@@ -72,7 +71,7 @@ def slip(node: Node, probe: Probe, positions: Sequence[int], number: int, u: Arr
         return "the rule does not use ct: multiply the local derivative by it"
     if np.allclose(twice, 4 * pulled) and not np.allclose(twice, 2 * pulled):
         return "the rule is not linear in ct: ct stands in it twice"
-    if probe.n > _MOST:
+    if probe.n > MOST:
         return ""
     got, want = unflatten(pulled, probe.inputs), unflatten(_numerical(probe, u), probe.inputs)
     trial = Trial(node, probe, positions, number, u, got[number], want[number], got, want)
@@ -168,15 +167,16 @@ def _constant(t: Trial) -> Iterator[str]:
     for value, text in known.items():
         if _close(factor, value):
             yield text + why[value]
-    yield f"off by the factor {factor:.6g} everywhere"
+    if t.got.size > 1:
+        yield f"off by the factor {factor:.6g} everywhere"
 
 
 def _value_for_derivative(t: Trial) -> Iterator[str]:
-    if t.output.shape != t.got.shape:
+    if t.output.shape != t.got.shape or t.got.size < 2:
         return
     if t.same(t.got, t.upstream * t.output):
         yield "the op's value stands in the place of its derivative: ct · f(x) for ct · f'(x)"
-    if t.same(t.got, t.upstream) and t.got.size > 1:
+    if t.same(t.got, t.upstream):
         yield "ct is passed on as it is: the local derivative is missing"
 
 
@@ -260,7 +260,7 @@ def _broadcast(t: Trial) -> Iterator[str]:
 
 def _per_copy(t: Trial, axes: tuple[int, ...]) -> Array | None:
     """Jᵀu split by the output's place along the stretched axes: one term for each copy of the input."""
-    if t.probe.m > _MOST:
+    if t.probe.m > MOST:
         return None
     lead = [t.node.shape[axis] for axis in axes]
     terms = []
