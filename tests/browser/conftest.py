@@ -1,4 +1,4 @@
-"""A headless Chromium for the tests of pages; they are marked ``browser`` and run by ``pytest -m browser``."""
+"""A headless Chromium for the tests of pages, which ``pytest -m browser`` runs."""
 
 from __future__ import annotations
 

@@ -98,7 +98,8 @@ class _Graph:
                 self.paths[number] = (*self.paths[owner[number]], owner[number])
             else:
                 self.paths[number] = tuple(filter(None, str(node["module"]).split(".")))
-            if node["kind"] in ("parameter", "constant") and not self.paths[number]:
+            own = node["kind"] == "parameter" or (node["kind"] == "constant" and not node.get("name"))
+            if own and not self.paths[number]:
                 self.paths[number] = self._home(number)
 
     def _home(self, leaf: int) -> tuple[str | int, ...]:

@@ -1,6 +1,6 @@
 // What part of the picture is seen: pan and zoom by mouse, touch and keyboard.
 
-const LEAST = 0.04, MOST = 3;
+const LEAST = 0.01, MOST = 3;
 const DRAG = 4;
 
 /** Moves and scales one SVG group inside a stage. */

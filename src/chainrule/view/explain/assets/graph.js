@@ -213,7 +213,9 @@ export class Graph {
     const plain = id < 0 || plainNumber(this.record.nodes[id]);
     const keys = [!plain && state.valued(id) ? `value:${id}` : "", !plain && state.graded(id) ? `gradient:${id}` : ""];
     const { store } = this.page, height = this._card(node, fold).inner[1];
-    const version = `${store.version ?? 0}`;
+    const version = `${store.version ?? 0}`, told = `${keys}/${version}`;
+    if (shape.told === told) return;
+    shape.told = told;
     [shape.value, shape.gradient].forEach((holder, k) => {
       const wanted = keys[k] && `${keys[k]}/${version}`;
       if (shape.marks[k] === wanted) return;
@@ -283,6 +285,7 @@ export class Graph {
 
   /** Marks shapes and wires that an element came from or passed through; null takes the marks away. */
   light(nodes, edges) {
+    if (nodes === null && !this.root.classList.contains("tracing")) return;
     this.root.classList.toggle("tracing", nodes !== null);
     for (const { element, item } of this.shapes.values()) {
       const hit = nodes !== null && (item.node >= 0 ? nodes.has(item.node) : [...nodes].some((id) => this.inside(id, item.fold)));

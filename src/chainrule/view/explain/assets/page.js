@@ -141,10 +141,10 @@ export class Page {
   }
 
   _moved({ quiet = false } = {}) {
-    const { now } = this.walk;
+    const { now } = this.walk, found = this.graph.representative(now);
     this.traced = null;
     this.selected = now;
-    this.selectedFold = -1;
+    this.selectedFold = found.hidden && found.node < 0 ? found.fold : -1; // a closed module is passed as a whole
     this._show();
     const box = this.graph.boxOf(now);
     if (box && !quiet) this.graph.camera.show(box);
@@ -230,6 +230,7 @@ export class Page {
     if (found[1] === "node") {
       if (!this.record.nodes[number]) return false;
       this._reveal(number);
+      this.panels.peeked = new Set(["value", "gradient"]); // who links to a node means its numbers
       this.select(number);
       return true;
     }

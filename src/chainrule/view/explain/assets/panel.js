@@ -37,6 +37,10 @@ export class Panel {
     this.shown = `${id}:${fold}`;
     this.body.replaceChildren(...(id >= 0 ? this._node(id, traced) : this._fold(fold)));
     this.body.parentElement.scrollTop = same ? scroll : 0;
+    // A formula wider than the panel scrolls, by keys too.
+    for (const wide of this.body.querySelectorAll(".rule, .math")) {
+      if (wide.scrollWidth > wide.clientWidth + 1 && getComputedStyle(wide).overflowX === "auto") wide.tabIndex = 0;
+    }
   }
 
   _node(id, traced) {
@@ -132,6 +136,15 @@ export class Panel {
     return make("dl", { class: "about" }, ...row("reads", [...new Set(node.inputs)]), ...row("read by", readers), ...origin);
   }
 
+  /** A value or a gradient beside its name, once the walk has reached it. */
+  _small(what, id, reached) {
+    const { page, record } = this, place = `${what}:${id}`, view = reached ? page.store.view(place) : null;
+    if (!view) return null;
+    const name = `${what} of ${record.nodes[id].symbol}`;
+    return make("figure", { class: `box ${what === "value" ? "held" : "downstream"}` }, make("figcaption", {}, what === "value" ? "▲ value" : "▼ gradient"),
+      tensorView(view, { name, hidden: page.store.conceals(place), small: true }));
+  }
+
   _fold(fold) {
     const { page, record } = this, held = record.folds[fold];
     const name = foldName(held);
@@ -140,7 +153,8 @@ export class Panel {
     const parameters = inside.filter((node) => node.kind === "parameter");
     const list = (title, ids) => (ids.length ? make("section", {}, make("h3", {}, title),
       ...ids.slice(0, 8).map((id) => make("div", { class: "entry" }, make("p", {}, link(page, id), ` ${dimensions(record.nodes[id].shape)}`),
-        tensorView(page.store.view(`value:${id}`), { name: `value of ${record.nodes[id].symbol}`, hidden: page.store.conceals(`value:${id}`), small: true })))) : null);
+        make("div", { class: "pair" }, this._small("value", id, page.walk.valued(id)), this._small("gradient", id, page.walk.graded(id))))),
+      ids.length > 8 ? make("p", { class: "quiet" }, `and ${ids.length - 8} more`) : null) : null);
     return [
       make("header", {}, make("h2", { id: "node-title", tabindex: -1 }, name),
         make("ul", { class: "meta" }, make("li", {}, make("span", { class: "chip" }, kinds[held.kind])), make("li", {}, many(size(record, fold), "node")),

@@ -109,7 +109,7 @@ export class Walk {
     this.previous = button("Previous step", "←", PICTURES.previous, () => this.step(-1));
     this.next = button("Next step", "→", PICTURES.next, () => this.step(1));
     this.slider = make("input", { type: "range", id: "scrubber", min: 0, max: this.count - 1, step: 1, "aria-label": "Step of the walk",
-      oninput: () => { this.stop(); this.go(this.settle(Number(this.slider.value))); } });
+      oninput: () => this._dragged(Number(this.slider.value)) });
     this.slider.style.setProperty("--turn", `${(100 * this.forward.length) / this.count}%`);
     // Its own arrow keys would stop inside closed folds.
     this.slider.addEventListener("keydown", (event) => {
@@ -129,6 +129,11 @@ export class Walk {
         button("Last step", "End", PICTURES.last, this.last)),
       make("div", { class: "track" }, make("div", { class: "ends" }, this.turns.forward, this.told, this.turns.backward), this.slider),
     );
+  }
+
+  _dragged(position) {
+    this.stop();
+    this.go(this.settle(position));
   }
 
   /** Shows where the walk is. */
