@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from chainrule.data import write_atomically
+from chainrule.errors import DataError
 from chainrule.tasks import TASKS
 from chainrule.train import RunFolder
 from chainrule.train.configuration import resolve
@@ -321,3 +322,17 @@ def test_ctrl_c_before_there_is_anything_to_save(
         "reading sklearn-digits\n\ninterrupted before anything was saved\n",
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_result_is_shown_where_its_pages_find_no_place(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = RunFolder.write_text
+
+    def full(folder: RunFolder, name: str, text: str) -> None:
+        if name == "confusion.csv":
+            raise DataError("cannot be written: No space left on device", path=name)
+        write(folder, name, text)
+
+    monkeypatch.setattr(RunFolder, "write_text", full)
+    ran = run("train", "digits", "-q", *QUICK)
+    assert (ran.code, ran.err.splitlines()[0]) == (3, "error: cannot be written: No space left on device")
+    assert "test accuracy" in ran.out

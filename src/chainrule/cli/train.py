@@ -129,12 +129,14 @@ def train(
     with contextlib.nullcontext(folder) if resume else _new_folder(task, out) as folder:
         report = _run(task, config, data, folder, resume, quiet)
     records = folder.metrics()
-    _write_pages(folder, report, records)
-    if as_json:
-        where = {"task": task.name, "run": str(folder.path)}
-        emit_json({**where, **report_mapping(report), "records": records})
-    else:
-        print_report(report)
+    try:
+        _write_pages(folder, report, records)
+    finally:  # where the disk is full, the result is shown all the same
+        if as_json:
+            where = {"task": task.name, "run": str(folder.path)}
+            emit_json({**where, **report_mapping(report), "records": records})
+        else:
+            print_report(report)
     if not quiet:
         say(f"\nthe run is in {folder.path}; use it with  chainrule evaluate|predict {folder.path}")
 
