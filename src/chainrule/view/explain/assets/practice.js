@@ -74,7 +74,9 @@ class Panel {
     this.own = make("p", { class: "practice-choose" },
       make("label", { for: "practice-choice" }, "Of the node that is selected, ask "), this.choice, " ", this.hide);
     this.tally = make("p", { class: "practice-score" });
-    this.intro = make("p", {}, "A number is hidden; you work it out, and the page says what is right and what slipped.");
+    const none = this.list.length ? "" : " Here nothing is small enough to be chosen for you: select a node.";
+    this.intro = make("p", {},
+      `A number is hidden; you work it out, and the page says what is right and what slipped.${none}`);
     this.host.append(this.intro, this.open,
       make("p", {}, this.next, " ", this.others), this.own, this.tally);
   }
