@@ -206,6 +206,10 @@ VERDICTS: list[tuple[str, str, str, str]] = [
     ("fork", "gradient:y", "2 + 3*1", "right"),
     ("fork", "gradient:y", "10/2", "right"),
     ("fork", "gradient:y", "4.999", "right"),
+    ("fork", "gradient:y", "5.004", "right"),  # 5.00 when rounded
+    ("fork", "gradient:y", "5.02", "close"),
+    ("fork", "gradient:y", "inf", "wrong"),
+    ("fork", "gradient:y", "6", "another node"),  # the value of f
     ("fork", "gradient:y", "[5]", "right"),
     ("fork", "gradient:y", "-5", "sign"),
     ("fork", "gradient:y", "3", "missing branch"),

@@ -21,19 +21,25 @@ function transposed({ shape, data }) {
   return { shape: [columns, rows], data: data.map((_, i) => data[(i % rows) * columns + Math.floor(i / rows)]) };
 }
 
-/** Whether two numbers are one to `digits` digits; `scale` is the largest of those they stand among. */
-function near(a, b, scale, digits = 3) {
-  if (Object.is(a, b) || a === b || (Number.isNaN(a) && Number.isNaN(b))) return true;
-  return Math.abs(a - b) <= 10 ** -digits * Math.abs(b) + 1e-6 * scale;
+/** Half a unit in the third digit: what an answer that was rounded to three digits may be off by. */
+const thirdDigit = (x) => (x === 0 ? 0 : 0.5001 * 10 ** (Math.floor(Math.log10(Math.abs(x))) - 2));
+
+/** A twentieth: what is still the right way, with a slip in the arithmetic. */
+const twentieth = (x) => Math.abs(x) / 20;
+
+/** Whether `a` is `b` but for rounding; `scale` is the largest of the numbers that `b` stands among. */
+function near(a, b, scale, allowed = thirdDigit) {
+  if (a === b || (Number.isNaN(a) && Number.isNaN(b))) return true;
+  return Number.isFinite(a) && Number.isFinite(b) && Math.abs(a - b) <= allowed(b) + 1e-6 * scale;
 }
 
 const largest = (data) => data.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 0);
 
 /** Whether the same numbers stand in both, whatever the shapes say. */
-function equal(answer, wanted, digits) {
+function equal(answer, wanted, allowed) {
   const scale = largest(wanted.data);
   return answer.data.length === wanted.data.length
-    && answer.data.every((x, i) => near(x, wanted.data[i], scale, digits));
+    && answer.data.every((x, i) => near(x, wanted.data[i], scale, allowed));
 }
 
 /** The one factor between two tensors; null where there is none. */
@@ -159,6 +165,17 @@ function slipsOfNeighbours(record, node, look) {
     numbers(look(`gradient:${id}`))));
 }
 
+/** What else stands in the graph: an answer may be right, and that of another question. */
+function slipsOfOthers(record, node, look) {
+  const dull = ({ data }) => data.every((x) => x === 0) || data.every((x) => x === 1);
+  const offer = (kind, other) => {
+    const tensor = numbers(look(`${kind}:${other.id}`));
+    return tensor && !dull(tensor) ? slip("another node", `That is the ${kind} of ${called(other)} (${other.op}).`, tensor) : [];
+  };
+  return record.nodes.filter(({ id }) => id !== node.id)
+    .flatMap((other) => [...offer("value", other), ...offer("gradient", other)]);
+}
+
 /** Counts by which a mean divides: lengths of axes and numbers of elements near the node. */
 function countsNear(record, node) {
   const folded = record.nodes.filter(({ op }) => op === "sum").flatMap(({ inputs }) => inputs);
@@ -189,7 +206,7 @@ export function slips(record, place, look) {
         message: `Too small by a factor of ${count}: nothing is divided by ${count} here.` },
     );
   }
-  return found;
+  return [...found, ...slipsOfOthers(record, node, look)];
 }
 
 // -- the verdict --------------------------------------------------------------------------------------------------
@@ -242,7 +259,8 @@ export function diagnose(record, place, look, answer, entry = null) {
   const found = slips(record, place, look).map((one) => ({ ...one, tensor: part(one.tensor) }))
     .filter(({ tensor }) => tensor && alike(tensor, wanted) && !equal(tensor, wanted) && equal(meant, tensor));
   if (found.length) {
-    const other = found.find(({ kind }) => kind !== found[0].kind); // the same numbers may come from two slips
+    // The same numbers may come from two slips; that they stand elsewhere too says less.
+    const other = found.find(({ kind }) => kind !== found[0].kind && kind !== "another node");
     return { right: false, kind: found[0].kind, message: found[0].message + (other ? ` Or: ${other.message}` : "") };
   }
   return { right: false, ...lastly(record, meant, wanted, whole, entry) };
@@ -262,7 +280,7 @@ function lastly(record, answer, wanted, whole, entry) {
   if (elsewhere >= 0) {
     return { kind: "another entry", message: `That is the entry ${bracketed(elsewhere, whole.shape)}.` };
   }
-  if (equal(answer, wanted, 1.3)) {
+  if (equal(answer, wanted, twentieth)) {
     return { kind: "close", message: "Close: the way is right. Give three digits, or look for a slip in the arithmetic." };
   }
   const factor = ratio(answer, wanted);
