@@ -200,6 +200,35 @@ def test_a_node_that_two_others_read() -> None:
     assert line.note == "one term for each of the 2 equations that read it"
 
 
+def test_names_that_are_taken_get_a_prime() -> None:
+    p, y, first = variable("p", 4, 3), variable("y", 3), variable("x", 5, 4)
+    found = derive(cr.nn.cross_entropy(first @ p + y, [0, 1, 2, 0, 1]), [p, y])
+    assert told(found)["δ"] == "(p′ − y′) / 5"
+    assert "\\mathbf{p}^{\\prime}" in found.latex.replace(" ", "")
+    one, other = variable("x", 3), variable("x", 3)
+    found = derive(cr.sum(one * cr.exp(other)), [one, other])
+    assert {line.left.text() for line in found.lines if line.wanted} == {"∂L/∂x", "∂L/∂x′"}
+    assert found.verified
+
+
+def test_inputs_and_inner_nodes_may_be_asked_for() -> None:
+    W, x = variable("W", 3, 4), cr.constant(rng.normal(size=4)).named("x")
+    z = W @ x
+    h = cr.tanh(z)
+    found = derive(cr.sum(h * h), [h, z, x], convention="column")
+    assert told(found) == {"∂L/∂h": "2·h", "δ": "∂L/∂h ⊙ (1 − h²)", "∂L/∂x": "Wᵀ δ"}
+    assert [line.wanted for line in found.lines] == [True] * 3
+    assert found.verified
+
+
+def test_title() -> None:
+    x = variable("x", 3)
+    assert derive(cr.sum(x), x).title == "∂L/∂x"
+    found = derive(cr.sum(x), x, title="A <sum>")
+    assert found.text.startswith("A <sum>\n═══════\n")
+    assert "<h1>A &lt;sum&gt;</h1>" in found.html
+
+
 # -- held against the run --------------------------------------------------------------------------------
 
 

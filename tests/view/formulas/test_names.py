@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.view.formulas.test_rules import check_latex
 
 from chainrule.view.formulas import Fraction, Power, Product, Sum, number, parse, symbol, with_numbers
+from chainrule.view.formulas.tidy import tidy
 from chainrule.view.formulas.tree import Transpose
 
 
@@ -93,3 +94,16 @@ def test_formulas_of_ops_keep_their_structure(formula: str, text: str) -> None:
 @pytest.mark.parametrize("words", ["the {x} before", "{x} +", "({x}", "{x} ? {y}", "", "max {x}", "{x}}"])
 def test_words_are_no_formula(words: str) -> None:
     assert parse(words) is None
+
+
+@pytest.mark.parametrize(
+    ("scale", "text"),
+    [
+        (2 / 3, "2·x / 3"), (0.25, "x / 4"), (0.3, "0.3·x"), (-1.5, "−1.5·x"), (np.inf, "∞·x"),
+        (1 / 3e4, "x / 30000"),
+        (2 / np.sqrt(np.pi), "2·x / √π"), (np.sqrt(2 / np.pi), "√(2 / π)·x"), (1 / np.log(2), "x / log(2)"),
+        (3.14159, "3.14159·x"), (0.0, "0"), (np.float32(1 / 7), "x / 7"),
+    ],
+)  # fmt: skip
+def test_numbers_of_products(scale: float, text: str) -> None:
+    assert tidy(Product((number(scale), symbol("x", 1)))).text() == text

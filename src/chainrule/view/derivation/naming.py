@@ -124,8 +124,13 @@ def _unlike(
     letters: Mapping[Node, str], layers: Mapping[Node, int], own: Mapping[Node, str], count: int
 ) -> dict[Node, str]:
     """The letters with what tells them apart: the layer's number above, else a number below."""
-    taken = set(own.values())
-    found = dict(own)
+    found: dict[Node, str] = {}
+    taken: set[str] = set()
+    for node, name in own.items():
+        while name in taken:  # two nodes that the user called the same
+            name += "′"
+        taken.add(name)
+        found[node] = name
     groups: dict[tuple[str, int | None], list[Node]] = {}
     for node, letter in letters.items():
         groups.setdefault((letter, layers.get(node) if count > 1 else None), []).append(node)

@@ -20,7 +20,7 @@ _LETTERS |= {
     unicodedata.lookup(f"GREEK CAPITAL LETTER {word.replace('lambda', 'lamda').upper()}"): f"\\{word.title()}"
     for word in ["gamma", "delta", "theta", "lambda", "xi", "sigma", "upsilon", "phi", "psi", "omega"]
 }
-_LETTERS |= {"π": "\\pi", "ℓ": "\\ell", "𝟏": "\\mathbf{1}", "−": "-"}
+_LETTERS |= {"π": "\\pi", "ℓ": "\\ell", "′": "\\prime ", "𝟏": "\\mathbf{1}", "−": "-"}
 _SIGNS = {
     "−": "-", "·": "\\cdot", "⊙": "\\odot", "≠": "\\neq", "≤": "\\leq", "≥": "\\geq", "∧": "\\land",
     "∨": "\\lor", "⊻": "\\veebar", "¬": "\\lnot ", "∂": "\\partial ", "mod": "\\bmod", "Σ": "\\sum",

@@ -48,7 +48,7 @@ class Name(NamedTuple):
     superscript: str
 
 
-_SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ˡᵗⁿ", "0123456789+−()ℓtn", strict=True))
+_SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ˡᵗⁿ′", "0123456789+−()ℓtn′", strict=True))
 _SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋₍₎ᵢⱼₖₗₘₙₜ", "0123456789+−()ijklmnt", strict=True))
 _ACCENTS = {"\u0304": "bar", "\u0302": "hat", "\u0303": "tilde", "\u0307": "dot"}
 _TAIL = re.compile(r"^(.*?)(?:_(\w+)|(\d+))?$", re.DOTALL)

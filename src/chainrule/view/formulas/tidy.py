@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction as Ratio
 from typing import NamedTuple
 
 from .movements import transposed
@@ -105,11 +106,16 @@ def _constant(size: float, *, alone: bool) -> tuple[list[Math], list[Math]]:
     """A positive number as what stands above and below the bar; a part of something is a fraction."""
     if size == 1:
         return [], []
+    if not math.isfinite(size):
+        return [number(size)], []
     for value, above, below in _CONSTANTS:
         if abs(size - value) < 1e-6 * value:
             return above, below
     if not alone and size < 1 and abs(1 / size - round(1 / size)) < 1e-6 / size and 1 / size < 1e9:
         return [], [number(round(1 / size))]
+    ratio, short = Ratio(size).limit_denominator(100), float(f"{size:.4g}")
+    if ratio.denominator > 1 and abs(size - ratio) < 1e-6 * size < abs(size - short):
+        return [number(ratio.numerator)], [number(ratio.denominator)]
     return [number(size)], []
 
 
