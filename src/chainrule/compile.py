@@ -100,16 +100,18 @@ def evaluate(
     return values[0] if isinstance(nodes, Node) else values
 
 
-_watch: ContextVar[Callable[[Sequence[Any]], None] | None] = ContextVar("chainrule_watch_runs", default=None)
+_watch: ContextVar[Callable[[Program, Sequence[Any]], None] | None] = ContextVar(
+    "chainrule_watch_runs", default=None
+)
 
 
 @contextmanager
-def watch_runs(note: Callable[[Sequence[Any]], None]) -> Iterator[None]:
-    """Inside, ``note(arrays)`` hears of each call of a program.
+def watch_runs(note: Callable[[Program, Sequence[Any]], None]) -> Iterator[None]:
+    """Inside, ``note(program, arrays)`` hears of each call of a program.
 
     >>> import chainrule as cr
     >>> double = cr.compile(lambda x: 2 * x)
-    >>> with watch_runs(print):
+    >>> with watch_runs(lambda program, arrays: print(arrays)):
     ...     _ = double(np.ones(2))
     (array([1., 1.]),)
     """
@@ -143,12 +145,8 @@ class Program:
         engine: str = DEFAULT_ENGINE,
         finite: bool = False,
     ) -> None:
-        known = set(inputs)
-        unbound = [
-            node
-            for node in topological([*outputs, *(updates or {}).values()])
-            if isinstance(node, Placeholder) and node not in known
-        ]
+        known, order = set(inputs), topological([*outputs, *(updates or {}).values()])
+        unbound = [node for node in order if isinstance(node, Placeholder) and node not in known]
         if unbound:
             raise ArgumentError(
                 f"the program reads {', '.join(map(repr, unbound))}, not among its inputs",
@@ -156,11 +154,13 @@ class Program:
                 mend="list every placeholder as an input, in the order in which you will pass arrays",
             )
         self.inputs = tuple(inputs)
+        self.dropout = next((str(node.origin) for node in order if node.op.name == "dropout"), None)
+        """Where it drops features at random, as training does; None where it does not."""
         self._engine = engine_named(engine)(outputs, updates, finite=finite)
 
     def __call__(self, *arrays: Any) -> list[Array]:
         if (watch := _watch.get()) is not None:
-            watch(arrays)
+            watch(self, arrays)
         return self._engine.run(self._environment(arrays))
 
     def run_steps(self, steps: int, *arrays: Any) -> None:

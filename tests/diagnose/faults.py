@@ -401,6 +401,42 @@ def dropout_in_validation() -> Any:
     )  # fmt: skip
 
 
+@fault("dropout in a program that was made before", "run", "evaluation")
+def dropout_in_a_program() -> Any:
+    (x, y), (vx, vy) = blobs(), blobs(100, seed=1)
+    net = Net(8, 16, 3, drop=0.3)
+    score = Evaluation(lambda x, y: {"loss": cr.cross_entropy(
+        net(x, mode=cr.nn.training(cr.random.key(0))), y)})  # fmt: skip
+    score([(vx, vy)])
+    return fit(
+        net, lambda x, y, mode: cr.cross_entropy(net(x, mode=mode), y), cr.data.Batches((x, y), 20),
+        cr.optim.Adam(net.parameters(), 0.01), epochs=5, reporter=Silent(),
+        validate=lambda: score([(vx, vy)]),
+    )  # fmt: skip
+
+
+@fault("(N, 1) against (N,) in a loss of the library", "refusal", "take the axis of length 1 away")
+def refused_broadcast() -> Any:
+    net = Net(2, 16, 1)
+    return regress(net, lambda x, y: cr.mse_loss(net(x), y))
+
+
+@fault("all weights 0 at the start", "run", "symmetric")
+def zeros() -> Any:
+    x, y = blobs()
+    net = Net(8, 16, 16, 3, activation=cr.tanh)
+    for layer in net.layers:
+        layer.weight.assign(np.zeros(layer.weight.shape, np.float32))
+    return classify(net, x, y)
+
+
+@fault("a weight that the matrix product cannot take", "refusal", "transpose the second")
+def transposed_weight() -> Any:
+    x, y = blobs()
+    w = cr.variable(np.ones((3, 8), np.float32), name="w")
+    return classify(Net(8, 3), x, y, loss=lambda x, y: cr.cross_entropy(x @ w, y))
+
+
 # -- optimizers --------------------------------------------------------------------------------------------
 
 
@@ -410,6 +446,15 @@ def left_out() -> Any:
     net = Net(8, 16, 16, 3)
     trained = [p for p in net.parameters() if p is not net.layers[1].weight]
     return classify(net, x, y, optimizer=cr.optim.Adam(trained, 0.01))
+
+
+@fault("a layer left out of the optimizer, asked of its weight", "why", "frozen, or left out")
+def why_left_out() -> Any:
+    x, y = blobs()
+    net = Net(8, 16, 3)
+    optimizer = cr.optim.Adam(net.layers[1].parameters(), 0.01)
+    loss = cr.cross_entropy(net(cr.constant(x)), y)
+    return cr.diagnose.why_gradient(loss, net.layers[0].weight, optimizer=optimizer)
 
 
 @fault("a group whose learning rate is 0", "run", "unmoved")

@@ -5,7 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from chainrule.train import Bar, Plain, default_reporter, describe
+from chainrule.errors import TrainingWarning
+from chainrule.train import Alarm, Bar, Plain, Quiet, default_reporter, describe
 
 RECORD = {
     "epoch": 12,
@@ -41,6 +42,17 @@ def test_plain_lines_go_to_the_standard_error(capsys: pytest.CaptureFixture[str]
     stream = io.StringIO()
     Plain(stream).epoch(RECORD)
     assert stream.getvalue() == describe(RECORD) + "\n"
+
+
+def test_an_alarm_is_told_as_it_is_whatever_the_reporter() -> None:
+    alarm = Alarm("order", "[bold]same[/bold] order", "Batches", "shuffle")
+    wanted = "warning: [bold]same[/bold] order\n  where: Batches\n  mend:  shuffle\n"
+    plain, bar = io.StringIO(), io.StringIO()
+    Plain(plain).warn(alarm)
+    Bar(Console(file=bar, force_terminal=True, width=80, color_system=None)).warn(alarm)
+    assert plain.getvalue() == bar.getvalue() == wanted
+    with pytest.warns(TrainingWarning, match="same"):
+        Quiet().warn(alarm)
 
 
 def test_no_terminal_no_bar() -> None:

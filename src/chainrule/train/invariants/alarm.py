@@ -16,6 +16,7 @@ ALARMS: dict[str, str] = {
     "double-softmax": "probabilities where a loss takes logits, or logits where it takes log-probabilities",
     "broadcast-loss": "predictions (N, 1) against targets (N,): N² differences",
     "maximised": "a loss with the wrong sign",
+    "symmetric": "units that begin alike, and stay alike",
     "one-class": "targets that are all the same",
     "inputs": "inputs that are not normalised",
     "chance": "a loss that starts far above that of guessing",
@@ -39,11 +40,11 @@ ALARMS: dict[str, str] = {
 
 EFFECTS: dict[str, set[str]] = {
     "chance": {"inputs", "double-softmax", "saturated", "exploding"},
-    "dead": {"inputs"},
+    "dead": {"inputs", "symmetric"},
     "saturated": {"inputs"},
     "vanishing": {"inputs", "saturated", "dead"},
     "exploding": {"inputs"},
-    "unmoved": {"inputs", "dead", "saturated", "vanishing"},
+    "unmoved": {"inputs", "dead", "saturated", "vanishing", "symmetric"},
 }
 """Of these only that is told which no cause told before explains."""
 

@@ -95,6 +95,8 @@ class Course(NamedTuple):
     """The mean loss of each epoch."""
     validation: Sequence[float]
     """The validation loss after each epoch; empty where there is none."""
+    rate: float
+    """The highest learning rate of the first group."""
 
     @property
     def guessing(self) -> float | None:
@@ -169,7 +171,7 @@ def rate_high(course: Course) -> Iterator[Alarm]:
         yield Alarm(
             "rate-high",
             f"{told}{moved}: the learning rate is too high",
-            f"learning rate {float(course.run.optimizer.learning_rate()):g}",
+            f"learning rate {course.rate:g}",
             "divide it by 3 or 10, or clip gradients",
         )
 
@@ -250,7 +252,7 @@ def rate_low(course: Course) -> Iterator[Alarm]:
             "rate-low",
             f"the loss went from {course.start:.4g} to {course.losses[-1]:.4g}, and no matrix moved by more "
             f"than {course.distance:.1g} of its size: the learning rate is too low",
-            f"learning rate {float(course.run.optimizer.learning_rate()):g}",
+            f"learning rate {course.rate:g}",
             "multiply it by 10 or 100",
         )
 

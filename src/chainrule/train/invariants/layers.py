@@ -107,7 +107,11 @@ def _usual_norm(matrix: Variable) -> float:
 def matrices(probe: Probe) -> list[Variable]:
     """The parameters that inputs are multiplied by: all but look-up tables, biases and scales."""
     tables = {node.inputs[0] for node in probe.order if node.op.name == "take"}
-    return [p for p in probe.flowing if p.ndim >= 2 and p not in tables]
+    return [
+        p
+        for p in probe.order
+        if isinstance(p, Variable) and p in probe.flowing and p.ndim >= 2 and p not in tables
+    ]
 
 
 def digest(array: Array, before: int = 0) -> int:

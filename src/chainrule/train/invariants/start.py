@@ -18,7 +18,7 @@ from ...ops.movement import Movement
 from ...optim import Optimizer
 from .alarm import Alarm, listed
 from .comparisons import Comparison
-from .layers import dead, flows, saturated
+from .layers import dead, flows, matrices, saturated
 from .probe import Probe, Reading, place
 
 _WIDER = 2048
@@ -261,6 +261,22 @@ def dropout(run: Run) -> Iterator[Alarm]:
             )
 
 
+def symmetric(run: Run) -> Iterator[Alarm]:
+    """Hidden units with the same weights in and out: they get the same gradients, for ever."""
+    found = matrices(run.probe)
+    if len(found) < 2 or not _alike(found[-1].array.reshape(-1, found[-1].shape[-1]).T):
+        return
+    alike = [run.names[p] for p in found[:-1] if _alike(p.array.reshape(-1, p.shape[-1]))]
+    if alike:
+        yield Alarm(
+            "symmetric",
+            "all units of a layer begin with the same weights, in and out: they stay the same for ever, "
+            "as one unit would",
+            listed(alike),
+            "begin with random weights: cr.nn.initialisers.xavier_uniform() is the usual one",
+        )
+
+
 def stuck_units(run: Run) -> Iterator[Alarm]:
     """Layers that are out of use before the first step."""
     yield from dead_units(run.probe, run.reading, 0.9)
@@ -316,7 +332,7 @@ def flow(run: Run) -> Iterator[Alarm]:
 
 START = (
     not_finite, foreign, left_out, no_gradient, maximised, broadcast, double_softmax, one_class, dropout,
-    inputs, stuck_units, flow, chance,
+    inputs, symmetric, stuck_units, flow, chance,
 )  # fmt: skip
 """The rules, causes before their effects."""
 
@@ -328,6 +344,11 @@ def cross_entropy_at(compared: Comparison, reading: Reading) -> float:
     return float(losses.sum()) / (
         compared.prediction.size // compared.prediction.shape[-1] if one else losses.size
     )
+
+
+def _alike(matrix: Array) -> bool:
+    """Whether all columns are one."""
+    return bool(matrix.shape[1] > 1 and (matrix == matrix[:, :1]).all())
 
 
 def _is_distribution(value: Array) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...compile import watch_runs
+from ...compile import Program, watch_runs
 from ...graph import Array, Constant
 from ...nn import Mode, Module, watch_calls
 from .alarm import Alarm
@@ -25,7 +25,7 @@ class Seen:
 
     def __init__(self) -> None:
         self.training: str | None = None
-        """The module that was called in training mode."""
+        """What was run in training mode."""
         self.rows: dict[tuple[tuple[int, ...], str], list[Array]] = {}
         """Arrays that models and programs were given, by the shape of a row and the type."""
         self._taken: dict[tuple[tuple[int, ...], str], int] = {}
@@ -33,8 +33,13 @@ class Seen:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Note what is called inside."""
-        with watch_calls(self._call), watch_runs(self._take):
+        with watch_calls(self._call), watch_runs(self._run):
             yield
+
+    def _run(self, program: Program, arrays: Sequence[Any]) -> None:
+        if program.dropout is not None:
+            self.training = f"a program with dropout ({program.dropout})"
+        self._take(arrays)
 
     def _call(self, module: Module, inputs: Sequence[Any], mode: Mode | None) -> None:
         if mode is not None and mode.training and any(m.depends_on_mode for _, m in module.named_modules()):
@@ -58,7 +63,7 @@ def mode_alarm(seen: Seen) -> Iterator[Alarm]:
         yield Alarm(
             "evaluation",
             f"the validation runs {seen.training} in training mode: dropout is on, and batch norm takes the "
-            "batch's statistics",
+            "statistics of the batch",
             "validate=",
             "call the model without a mode, or with mode=cr.nn.EVALUATE",
         )

@@ -68,6 +68,7 @@ class Invariants:
         self._examples: Examples | None = None
         self._before: dict[Variable, Before] = {}
         self._start: float | None = None
+        self._rate = 0.0
         self._seen: Seen | None = None
         self._pulse: Pulse | None = None
         self.layers: list[dict[str, Any]] = []
@@ -102,7 +103,7 @@ class Invariants:
             return
         self._run = Run(self.model, self.step.optimizer, names, probe, reading, self._parts)
         if first:
-            self._start = reading.loss
+            self._start, self._rate = reading.loss, float(self.step.optimizer.learning_rate())
             self._before = {p: Before.of(p) for p in probe.flowing}
         for rule in START if first else ():
             with np.errstate(all="ignore"):
@@ -220,6 +221,7 @@ class Invariants:
             self._start if len(run.probe.arrays[0]) >= _FEWEST else losses[0],
             losses,
             [float(record["validation_loss"]) for record in records if "validation_loss" in record],
+            max(self._rate, *(float(record["learning_rate"]) for record in records)),
         )
         if {alarm.code for alarm in self.told} - _ASIDE:
             return
@@ -248,6 +250,7 @@ class Invariants:
         return {
             "told": [alarm.to_mapping() for alarm in self.told],
             "start": self._start,
+            "rate": self._rate,
             "judged": self._judged,
             "layers": self.layers,
         }
@@ -256,6 +259,7 @@ class Invariants:
         """Go on from a checkpoint: nothing that has been told is told again."""
         self.told = [Alarm.from_mapping(found) for found in state.get("told", ())]
         self._start, self._judged = state.get("start"), bool(state.get("judged"))
+        self._rate = float(state.get("rate", 0.0))
         self.layers = list(state.get("layers", ()))
 
 
