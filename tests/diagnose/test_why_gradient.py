@@ -119,6 +119,14 @@ def exploding() -> tuple[Node, Node]:
     return chain(lambda x: x, 8, 30.0)
 
 
+def underflowing() -> tuple[Node, Node]:
+    w1 = w(6)
+    h: Node = w1
+    for _ in range(60):
+        h = cr.tanh(h) * 0.1
+    return cr.sum(h), w1
+
+
 def of(function: Callable[[Any], Node]) -> Callable[[], tuple[Node, Node]]:
     def build() -> tuple[Node, Node]:
         w1 = w(6, 8)
@@ -155,6 +163,10 @@ CASES: dict[str, tuple[Callable[[], tuple[Node, Node]], str, tuple[str, ...]]] =
     "twelve sigmoids": (
         lambda: chain(cr.sigmoid, 12, 1.0), "tiny",
         ("a product of 12 factors of about 0.2", "through sigmoids", "whose slope is at most 1/4"),
+    ),
+    "underflow": (
+        underflowing, "zero",
+        ("a product of", "through multiply", "it has become too small for float32 at", "skip connections"),
     ),
     "dropout": (dropped, "fine", ("dropout (", "drops 9")),
     "where": (masked, "zero", ("where (", "masks 100 % of 48 entries")),

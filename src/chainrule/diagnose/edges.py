@@ -35,9 +35,27 @@ class Cause(NamedTuple):
 
 def cause_of(edge: Edge, values: Mapping[Node, Array]) -> Cause | None:
     """What is worth telling about an edge; None where it only hands the gradient on."""
+    if (vanished := _underflown(edge)) is not None:
+        return vanished
     find = _FINDERS.get(edge.consumer.op.name)
     found = None if find is None else find(edge, values)
     return found or _cancelled(edge) or _silent(edge)
+
+
+def _underflown(edge: Edge) -> Cause | None:
+    """A gradient that became too small for its type on a long way."""
+    if edge.downstream.any() or not edge.upstream.any():
+        return None
+    largest, least = float(np.abs(edge.upstream).max()), float(np.finfo(edge.upstream.dtype).tiny)
+    if largest > 1e4 * least:
+        return None
+    return Cause(
+        "underflow",
+        f"it has become too small for {edge.upstream.dtype} at {named(edge.consumer)}: what arrives there "
+        f"is {largest:.3g}",
+        edge.consumer,
+        "normalise between the layers (layer_norm), or add skip connections; fewer factors below 1 in a row",
+    )
 
 
 def named(node: Node) -> str:

@@ -259,7 +259,8 @@ def _causes(flow: Flow, parameter: Node, path: Sequence[Edge], kind: str) -> lis
             cause for edge in flow.stops(parameter) if (cause := cause_of(edge, flow.values)) is not None
         ]
         below = [cause for edge in path if (cause := cause_of(edge, flow.values)) and cause.kind in _STATES]
-        return [*stops, *below, *sums]
+        long = _products(path, small=True) if any(cause.kind == "underflow" for cause in stops) else []
+        return [*long, *stops, *below, *sums]
     told = [cause for edge in path if (cause := cause_of(edge, flow.values)) is not None]
     blocked = [cause for cause in told if cause.kind not in ("scaled", "rows")]
     if kind == "fine":
