@@ -179,6 +179,17 @@ def test_what_is_not_finite_is_shown_and_traced_to_its_first_node(browser: Any, 
         assert field(page, "x").input_value() == "inf"
 
 
+def test_a_mask_that_is_meant_is_no_trouble(browser: Any, tmp_path: Path) -> None:
+    x = cr.variable([1.0, 2.0, 3.0], name="x")
+    masked = cr.where(np.array([True, False, True]), x, -np.inf).named("m")
+    with opened(browser, tmp_path, explain(cr.nn.cross_entropy(masked, 0).named("L"))) as page:
+        open_section(page)
+        put(page, "x[0]", "2")
+        assert "Not finite" not in page.locator(".whatif-result").text_content()
+        put(page, "x[2]", "nan")
+        assert "Not finite, first at x" in page.locator(".whatif-result").text_content()
+
+
 def test_indices_are_whole_and_in_range(browser: Any, tmp_path: Path) -> None:
     table, rows = cr.variable([1.0, 2.0, 4.0], name="t"), cr.placeholder((2,), "int64", name="i")
     explanation = explain(cr.sum(cr.take(table, rows)).named("L"), {rows: [0, 2]})

@@ -1,6 +1,6 @@
 // What if: other numbers in an input or a weight, and both passes computed again in the page.
 
-import { isFloat, isInteger, same, stored, unravel, written, wrap, zeros } from "chainrule/arrays";
+import { isFloat, isInteger, same, stored, unravel, written, wrap } from "chainrule/arrays";
 import { make } from "chainrule/elements";
 import { NotUnderstood, readNumber } from "chainrule/expressions";
 import { leaves, places, run } from "chainrule/interpreter";
@@ -12,9 +12,9 @@ const MOST_TRIALS = 20; // other numbers are drawn so often until all results ar
 /** The leaves that a reader may change: record node → program slot. */
 export function changeable(record) {
   const own = leaves(record.program), found = new Map();
-  record.nodes.forEach(({ id, kind, label }) => {
-    const slot = record.program.nodes[id].value;
-    if ((kind === "parameter" || kind === "input") && own.get(slot)?.data.length) found.set(id, { slot, label });
+  record.nodes.forEach(({ id, kind }) => {
+    const slot = record.program.nodes[id].value, given = kind === "parameter" || kind === "input";
+    if (given && own.get(slot)?.data.length) found.set(id, { slot });
   });
   return found;
 }
@@ -64,7 +64,7 @@ export class Model {
     this.shown = this.original;
   }
 
-  /** Other numbers in every leaf of floats, whole ones where whole ones were recorded; all results finite. */
+  /** Other numbers in every leaf of floats, whole ones where whole ones were recorded. */
   shuffle(seed) {
     for (let trial = 0; trial < MOST_TRIALS; trial += 1) {
       const draw = generator(seed * MOST_TRIALS + trial), next = new Map(this.values);
@@ -73,7 +73,7 @@ export class Model {
         if (isFloat(recorded.dtype)) next.set(slot, { ...recorded, data: redrawn(recorded.data, draw) });
       }
       const shown = this.computed(next);
-      if ([...shown.values()].every(({ data, dtype }) => !isFloat(dtype) || data.every(Number.isFinite))) {
+      if ([...shown].every(([place, tensor]) => !this.worse(place, tensor))) {
         [this.values, this.shown] = [next, shown];
         return true;
       }
@@ -92,13 +92,17 @@ export class Model {
     });
   }
 
-  /** The first node in order whose value is not finite, null if all are. */
+  /** Whether more of a place is not finite than was recorded: a mask of −∞ is meant to be there. */
+  worse(place, tensor) { return notFinite(tensor) > notFinite(this.original.get(place)); }
+
+  /** The first node in order whose value is less finite than it was; null if there is none. */
   firstNotFinite() {
-    const bad = ({ data, dtype }) => isFloat(dtype) && !data.every(Number.isFinite);
-    const found = this.record.nodes.find(({ id }) => bad(this.shown.get(`value:${id}`)));
-    return found ? found.id : null;
+    const found = this.record.nodes.map(({ id }) => `value:${id}`).find((place) => this.worse(place, this.shown.get(place)));
+    return found ? Number(found.slice("value:".length)) : null;
   }
 }
+
+const notFinite = ({ data, dtype }) => (isFloat(dtype) ? data.reduce((n, x) => n + !Number.isFinite(x), 0) : 0);
 
 /** Numbers in [0, 1), the same for the same seed (mulberry32). */
 function generator(seed) {
