@@ -143,6 +143,32 @@ def negative_variance(rng: Rng) -> NonFiniteReport:
     return explain_nonfinite(cr.sqrt((x * x).mean() - 1.0), {x: [0.1, 0.2, 0.3]})
 
 
+def entropy_of_a_masked_softmax(rng: Rng) -> NonFiniteReport:
+    scores = cr.placeholder((2, 3), name="scores")
+    masked = cr.where(np.array([[1, 1, 0], [1, 1, 1]], bool), scores, -np.inf)
+    return explain_nonfinite(
+        -(cr.softmax(masked) * cr.log_softmax(masked)).sum(), {scores: rng.normal(size=(2, 3))}
+    )
+
+
+def divergence_of_zeros(rng: Rng) -> NonFiniteReport:
+    p = cr.placeholder((2,), name="p")
+    return explain_nonfinite((p * (cr.log(p) - np.log(0.5))).sum(), {p: [1.0, 0.0]})
+
+
+def clipped_logarithm(rng: Rng) -> NonFiniteReport:
+    return explain_nonfinite(cr.clip(cr.log(cr.variable([1.0, 0.0], name="x")), -100, 0).sum())
+
+
+def spread_of_equals(rng: Rng) -> NonFiniteReport:
+    return explain_nonfinite(cr.std(cr.variable([2.0, 2.0, 2.0], name="x")))
+
+
+def angle_of_equals(rng: Rng) -> NonFiniteReport:
+    x = cr.variable([1.0, 0.0], name="x")
+    return explain_nonfinite(cr.arccos((x * x).sum()))
+
+
 def product_of_probabilities(rng: Rng) -> NonFiniteReport:
     p = cr.variable(np.full(200, 1e-3, "f"), name="p")
     return explain_nonfinite(cr.log(cr.prod(p)))
@@ -216,6 +242,23 @@ TRAPS: dict[str, tuple[Callable[[Rng], NonFiniteReport], str, tuple[int, ...], t
     "a weight that is a NaN": (bad_weight, "variable", (1,), ("'w' holds NaN at [1]", "an earlier step")),
     "a variance below zero": (
         negative_variance, "sqrt", (), ("the square root of a negative number", "sqrt(cr.maximum(x, 0)"),
+    ),
+    "the entropy of a masked softmax": (
+        entropy_of_a_masked_softmax, "multiply", (0, 2),
+        ("0 · ∞", "where[0, 2] = -∞", "choose in the place of multiplying by 0", "-1e9"),
+    ),
+    "p log p at 0": (
+        divergence_of_zeros, "log", (1,),
+        ("turns into NaN in multiply", "where(x > 0, x * log(where(x > 0, x, 1)), 0)"),
+    ),
+    "a logarithm that is clipped": (
+        clipped_logarithm, "divide", (1,), ("the forward pass hid it: maximum (", "log(where(ok, x, 1))"),
+    ),
+    "the spread of equals": (
+        spread_of_equals, "divide", (), ("the slope of √x is infinite", "x[0] = 2", "sqrt(x + 1e-12)"),
+    ),
+    "the angle between equals": (
+        angle_of_equals, "divide", (), ("the slope of arccos is infinite at ±1", "cr.clip(x, -1 + 1e-6"),
     ),
     "a product of probabilities": (product_of_probabilities, "log", (), ("cr.sum(cr.log(x))",)),
 }  # fmt: skip

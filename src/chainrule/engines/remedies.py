@@ -118,6 +118,8 @@ class Case(NamedTuple):
     """The parameter or the input that the offending number goes back to, and what it is there."""
     extreme: float
     value: float
+    became: str = ""
+    """The op of the forward pass that turned it into a NaN."""
 
 
 def _is(*ops: str) -> Callable[[Case], bool]:
@@ -153,6 +155,15 @@ _REMEDIES: list[tuple[Callable[[Case], bool], str]] = [
         lambda case: case.hidden and case.op != "exp",
         "choose the argument before the function too, so that its slope is finite at every place: "
         "where(ok, {op}(where(ok, x, 1)), other)",
+    ),
+    (
+        lambda case: (
+            case.op in _LOGS
+            and case.became == "multiply"
+            and not case.in_gradient
+            and not any(maker in ("softmax", "masked_softmax", "sigmoid") for maker in case.makers)
+        ),
+        "x · log x is 0 at x = 0 by its limit alone: where(x > 0, x * log(where(x > 0, x, 1)), 0)",
     ),
     (
         _made_by(_LOGS, "softmax", "masked_softmax"),
@@ -198,7 +209,7 @@ _REMEDIES: list[tuple[Callable[[Case], bool], str]] = [
     ),
     (
         _made_by(_QUOTIENTS, *_NORMS),
-        "add a small number under the root of the norm: x / sqrt(sum(x * x) + 1e-12)",
+        "add a small number under the root of the denominator: x / sqrt(sum(x * x) + 1e-12)",
     ),
     (
         _made_by(_QUOTIENTS, "sum"),
@@ -227,6 +238,11 @@ _REMEDIES: list[tuple[Callable[[Case], bool], str]] = [
         lambda case: case.op in ("subtract", "add") and math.isnan(case.value),
         "infinities met: a row that is masked everywhere has no maximum; use cr.masked_softmax, or a large "
         "finite number such as -1e9 in the place of -∞",
+    ),
+    (
+        lambda case: case.op == "multiply" and math.isnan(case.value),
+        "choose in the place of multiplying by 0: where(x != 0, x * y, 0); or let a mask be a large finite "
+        "number such as -1e9 in the place of -∞",
     ),
     (
         lambda case: case.in_gradient or math.isinf(case.value),
