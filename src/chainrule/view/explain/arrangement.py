@@ -128,8 +128,8 @@ class _Arranger:
         self.last = [0] * len(folds)
         """The last node inside each fold: the number its closed shape is sorted by."""
         for node in nodes:
-            for fold in self.chain[node["fold"]]:
-                self.last[fold] = max(self.last[fold], node["id"])
+            for number in self.chain[node["fold"]]:
+                self.last[number] = max(self.last[number], node["id"])
         self.copied = self._copied()
 
     def _copied(self) -> set[int]:

@@ -83,6 +83,14 @@ export class Camera {
     this._go(place(box.x + box.width / 2, w, this.size[0]), place(box.y + box.height / 2, h, this.size[1]), scale, animate);
   }
 
+  /** Take away blank space that a change of the picture left. */
+  tidy() {
+    const { clientWidth: w, clientHeight: h } = this.stage;
+    this.x = this._held(this.x, w, this.size[0] * this.scale);
+    this.y = this._held(this.y, h, this.size[1] * this.scale);
+    this._apply();
+  }
+
   /** An offset such that the stage shows picture rather than what lies beside it. */
   _held(offset, room, size) {
     return size + 48 <= room ? (room - size) / 2 : Math.min(24, Math.max(room - size - 24, offset));

@@ -155,6 +155,7 @@ export class Graph {
     this.layers.wires.replaceChildren(...this.wires.map(({ element }) => element));
     this.layers.notes.replaceChildren();
     if (anchor) this.camera.hold(anchor.at, this._anchor(anchor.fold) ?? anchor.at);
+    if (moving) this.camera.tidy();
     this._focusable();
     this.events.drawn?.();
   }

@@ -17,7 +17,7 @@ export class Panel {
     this.body = make("div", { class: "node" });
     this.extras = make("div", { class: "extras" });
     this.sections = new Map();
-    this.element = null;
+    this.peeked = new Set();
     host.append(this.body, this.extras);
   }
 
@@ -64,22 +64,29 @@ export class Panel {
       return make("button", { type: "button", class: `plain ${phase}`, disabled: page.walk.position === position,
         onclick: () => page.walk.go(position) }, `${phase === "forward" ? "▲" : "▼"} ${phase} ${number}`);
     }));
-    const value = this._value(id, traced);
-    const gradient = gradientSection(page, id, { choose: (flat) => page.trace("gradient", id, flat), ...this._lit(id, "gradient", traced) });
-    const chain = [gradient, checkSection(page, id)].filter(Boolean);
-    const backward = graded || node.gradient === null ? chain : [this._later("gradient", "▼ Gradient", chain)];
-    const forward = valued ? [value] : [this._later("value", "▲ Value", [value])];
+    const value = () => [this._value(id, traced)];
+    const chain = () => [
+      gradientSection(page, id, { choose: (flat) => page.trace("gradient", id, flat), ...this._lit(id, "gradient", traced) }),
+      checkSection(page, id),
+    ].filter(Boolean);
+    const backward = graded || node.gradient === null ? chain() : [this._later("gradient", "▼ Gradient", chain)];
+    const forward = valued ? value() : [this._later("value", "▲ Value", value)];
     const order = page.walk.phase === "backward" && graded ? [...backward, ...forward] : [...forward, ...backward];
     return [head, steps, ...(traced ? [this._traced(traced)] : []), ...order, this._neighbours(id)];
   }
 
-  /** What the walk has not reached yet stays folded, until somebody looks. */
+  /** What the walk has not reached yet stays folded, and is not even made, until somebody looks. */
   _later(name, title, content) {
-    const details = make("details", { class: `later ${name}`, open: this.peeked?.has(name) }, make("summary", {}, make("strong", {}, title), " not reached yet"), ...content);
+    const details = make("details", { class: `later ${name}` }, make("summary", {}, make("strong", {}, title), " not reached yet"));
+    const fill = () => { if (details.childElementCount === 1) details.append(...content()); };
+    if (this.peeked.has(name)) {
+      fill();
+      details.open = true;
+    }
     details.addEventListener("toggle", () => {
-      this.peeked ??= new Set();
-      if (details.open) this.peeked.add(name);
-      else this.peeked.delete(name);
+      if (!details.open) return this.peeked.delete(name);
+      fill();
+      return this.peeked.add(name);
     });
     return details;
   }
