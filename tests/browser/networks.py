@@ -76,3 +76,9 @@ def long_chain(nodes: int) -> Explanation:
         op = [cr.add, cr.multiply, lambda a, _: cr.tanh(a), lambda a, _: cr.sin(a)][int(rng.integers(4))]
         made.append(op(made[-1], other))
     return explain(made[-1].named("L"), check=False)
+
+
+def not_finite() -> Explanation:
+    """The logarithm of zero and of a negative number."""
+    x = cr.variable(np.array([[0.0, 1.0, -1.0], [2.0, 0.5, 4.0]]), name="x")
+    return explain(cr.sum(cr.log(x).named("y")).named("L"))

@@ -436,3 +436,26 @@ def test_the_graph_is_walked_by_keys_alone(fork: Any) -> None:
         names.append(fork.evaluate("document.activeElement.getAttribute('aria-label')").split(",")[0])
     assert names[:2] == ["add", "multiply"]
     assert heading(fork) == "a"
+
+
+def test_a_notebook_shows_the_page_in_a_frame(browser: Any, tmp_path: Path) -> None:
+    file = tmp_path / "notebook.html"
+    file.write_text(f"<!DOCTYPE html><title>notebook</title>{explanations('fork')._repr_html_()}", "utf-8")
+    page = browser.new_page()
+    trouble: list[str] = []
+    page.on("console", lambda message: trouble.append(message.text))
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.goto(file.as_uri())
+    inner = page.frame_locator("iframe")
+    inner.locator("html[data-ready]").wait_for(state="attached")
+    inner.locator("#walk").get_by_role("button", name="Next step").click()
+    assert inner.locator("#walk .count").text_content() == "forward 2 of 6"
+    assert trouble == []
+    page.close()
+
+
+def test_numbers_that_are_not_finite_are_counted_and_stand_out(browser: Any, tmp_path: Path) -> None:
+    with opened(browser, tmp_path, networks.not_finite()) as page:
+        page.evaluate("chainrule.visit(1, 'forward')")
+        assert "1 NaN, 1 ∞" in page.locator("section.value .stats").text_content()
+        assert page.locator("section.value td").all_text_contents()[:3] == ["−∞", "0", "NaN"]

@@ -23,7 +23,7 @@ class Edge(NamedTuple):
     """The node whose value it carries."""
     source: int
     target: int
-    index: int
+    argument: int
     """Which input of the target it is, where the target is a node; else -1."""
 
 

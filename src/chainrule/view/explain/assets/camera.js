@@ -2,6 +2,7 @@
 
 const LEAST = 0.01, MOST = 3;
 const DRAG = 4;
+const TOP = 38; // pixels at the top that the tools cover
 
 /** Moves and scales one SVG group inside a stage. */
 export class Camera {
@@ -67,8 +68,8 @@ export class Camera {
   /** Show the whole picture, not larger than natural size allows. */
   fit(animate = true) {
     const [width, height] = this.size, { clientWidth: w, clientHeight: h } = this.stage;
-    const scale = Math.min(1.35, Math.max(LEAST, Math.min((w - 48) / width, (h - 48) / height)));
-    this._go((w - width * scale) / 2, (h - height * scale) / 2, scale, animate);
+    const scale = Math.min(1.35, Math.max(LEAST, Math.min((w - 48) / width, (h - TOP - 48) / height)));
+    this._go((w - width * scale) / 2, (h + TOP - height * scale) / 2, scale, animate);
   }
 
   /** Bring a rectangle of the picture into view, and nearer if it is too small to read. */
@@ -77,17 +78,17 @@ export class Camera {
     const scale = Math.max(this.scale, Math.min(0.75, (w - 40) / box.width, (h - 40) / box.height));
     const left = box.x * scale + this.x, top = box.y * scale + this.y;
     const margin = 36;
-    const inside = left >= margin && top >= margin && left + box.width * scale <= w - margin && top + box.height * scale <= h - margin;
+    const inside = left >= margin && top >= margin + TOP / 2 && left + box.width * scale <= w - margin && top + box.height * scale <= h - margin;
     if (inside && scale === this.scale) return;
     const place = (at, room, size) => this._held(room / 2 - at * scale, room, size * scale);
-    this._go(place(box.x + box.width / 2, w, this.size[0]), place(box.y + box.height / 2, h, this.size[1]), scale, animate);
+    this._go(place(box.x + box.width / 2, w, this.size[0]), TOP + place(box.y + box.height / 2, h - TOP, this.size[1]), scale, animate);
   }
 
   /** Take away blank space that a change of the picture left. */
   tidy() {
     const { clientWidth: w, clientHeight: h } = this.stage;
     this.x = this._held(this.x, w, this.size[0] * this.scale);
-    this.y = this._held(this.y, h, this.size[1] * this.scale);
+    this.y = TOP + this._held(this.y - TOP, h - TOP, this.size[1] * this.scale);
     this._apply();
   }
 

@@ -104,7 +104,8 @@ export function checkSection(page, id) {
   const node = page.record.nodes[id], { check } = node;
   if (!check || page.store.replaced || page.store.conceals(`gradient:${id}`)) return null;
   const analytic = page.store.recorded(node.gradient), numeric = page.store.recorded(check.numeric);
-  const word = check.agrees ? make("strong", { class: "agrees" }, "✓ agrees") : make("strong", { class: "differs" }, "✗ differs");
+  const none = !Array.from(numeric.data).some(Number.isFinite);
+  const word = none ? make("strong", {}, "– nothing to compare with:") : check.agrees ? make("strong", { class: "agrees" }, "✓ agrees") : make("strong", { class: "differs" }, "✗ differs");
   const told = check.entries < check.of ? `${check.entries.toLocaleString("en")} of ${check.of.toLocaleString("en")} entries` : many(check.of, "entry").replace("entrys", "entries");
   const count = Math.min(numeric.data.length, 12);
   const kept = analytic.rows || analytic.columns ? null : analytic.data;
@@ -117,7 +118,7 @@ export function checkSection(page, id) {
   });
   return make("section", { class: "check", "aria-labelledby": "check-title" },
     make("h3", { id: "check-title" }, make("span", { class: "sign", "aria-hidden": "true" }, "≈"), "Check by differences"),
-    make("p", {}, word, ` in ${told}; the largest difference is ${short(check.worst, 2)}. ${check.note ?? ""}`),
+    make("p", {}, word, none ? "" : ` in ${told}; the largest difference is ${short(check.worst, 2)}.`, check.note ? ` ${check.note}` : ""),
     make("details", { open: numeric.data.length <= 6 }, make("summary", {}, "Entry by entry"),
       make("table", { class: "entries" },
         make("thead", {}, make("tr", {}, ...["entry", "chain rule", "differences", "|difference|"].map((name) => make("th", { scope: "col" }, name)))),
