@@ -33,7 +33,7 @@ def vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_training_leaves_a_map_in_the_folder_and_on_the_page(vectors: Path) -> None:
     assert ElementTree.parse(vectors / "map.svg").getroot().tag.endswith("svg")
     page = (vectors / "report.html").read_text(encoding="utf-8")
-    assert "Pictures" in page
+    assert "<h2>Learned</h2>" in page
     assert "in the plane of most variance" in page
 
 

@@ -136,7 +136,7 @@ def test_baselines_stand_beside_it(run: tuple[Path, Report], system: TextClassif
 
 
 def test_a_label_that_only_the_test_part_has_is_an_error_with_a_name(run: tuple[Path, Report]) -> None:
-    _, _, classes, confusion = run[1].tables
+    _, _, classes, confusion, *_ = run[1].tables
     assert [row[0] for row in classes.rows] == ["NEG", "POS", "ODD", "mean"]
     assert sum(map(sum, (row[1:] for row in confusion.rows))) == 12
     assert confusion.rows[2][3] == 0
@@ -393,3 +393,11 @@ def test_settings_that_make_no_run(tmp_path: Path, questions: Path, setting: str
     with pytest.raises(ConfigurationError, match=message):
         train(tmp_path / "run", questions, setting)
     assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_the_surest_mistakes_stand_in_the_report(run: tuple[Path, Report]) -> None:
+    found = [table for table in run[1].tables if table.title == "The surest mistakes"]
+    for label, taken, sure, _ in (row for table in found for row in table.rows):
+        assert label != taken
+        assert 0 < sure <= 1
+    assert [row[2] for row in found[0].rows] == sorted((row[2] for row in found[0].rows), reverse=True)

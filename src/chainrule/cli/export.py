@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import click
 
-from ..data import WordVectors, write_vectors
+from ..data import write_vectors
 from ..data.vector_files import FORMATS
 from ..errors import ConfigurationError, DataError
+from ..tasks import HasWordVectors
 from .command import Command, json_option, open_run
 from .output import emit_json, say
-
-
-@runtime_checkable
-class HasWordVectors(Protocol):
-    """A system with a vector for each word."""
-
-    def word_vectors(self) -> WordVectors:
-        """The words and their vectors."""
 
 
 @click.command(
@@ -44,19 +36,19 @@ Examples:
 @click.option("--out", metavar="FILE", help="Where to; .gz is packed.  [default: RUN/vectors.txt or .bin]")
 @json_option
 def export(run: str, form: str, out: str | None, as_json: bool) -> None:
-    """Write the word vectors of RUN, a run of word2vec or of a language model."""
+    """Write the word vectors of RUN: of word2vec, or those that lm, pos or textcnn has learned."""
     name, folder, system = open_run(run)
-    if not isinstance(system, HasWordVectors):
+    vectors = system.word_vectors() if isinstance(system, HasWordVectors) else None
+    if vectors is None:
         raise ConfigurationError(
             f"a run of {name} has no word vectors",
             where=str(folder.path),
-            mend="name a run of word2vec or lm",
+            mend="name a run of word2vec, lm, pos or textcnn",
         )
     ending = "bin" if form == "word2vec-binary" else "txt"
     path = folder.path / f"vectors.{ending}" if out is None else Path(out)
     if not path.parent.is_dir():
         raise DataError("no such folder", path=path.parent, mend="make it, or choose another --out")
-    vectors = system.word_vectors()
     write_vectors(path, vectors, form)
     if as_json:
         found = {"words": len(vectors), "dimension": vectors.dimension, "format": form, "path": str(path)}

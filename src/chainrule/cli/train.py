@@ -6,22 +6,18 @@ import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 
 from ..compile import ENGINES, engine_named
 from ..errors import ChainruleError, ConfigurationError, DataError, RunFolderError
-from ..tasks import TASKS, Map, Report, Task
+from ..tasks import TASKS, Report, Task
 from ..train import Reporter, RunFolder, Silent, default_reporter
 from ..train.configuration import Options, recorded, resolve, to_mapping
 from ..train.run_folder import to_toml
-from ..view import Figure as FigureOnPage
-from ..view import Sample as SampleOnPage
-from ..view import Table as TableOnPage
-from ..view import plot_map, write_run_views
 from .command import Command, json_option, unknown
-from .output import csv_text, emit_json, print_report, report_mapping, say
+from .output import emit_json, print_report, report_mapping, say
+from .pages import write_pages
 
 _RUNS = Path("runs")
 
@@ -130,7 +126,7 @@ def train(
         report = _run(task, config, data, folder, resume, quiet)
     records = folder.metrics()
     try:
-        _write_pages(folder, report, records)
+        write_pages(folder, task, report, records)
     finally:  # where the disk is full, the result is shown all the same
         if as_json:
             where = {"task": task.name, "run": str(folder.path)}
@@ -258,28 +254,3 @@ def _claim_next(name: str) -> Path:
         raise DataError(
             f"the run folder cannot be made: {error.strerror}", path=_RUNS, mend="choose a place with --out"
         ) from None
-
-
-def _write_pages(folder: RunFolder, report: Report, records: list[dict[str, Any]]) -> None:
-    """``curves.svg`` and ``report.html``, a ``map.svg`` of what is to be seen as one, whole tables as CSV."""
-    for name, table in report.files.items():
-        folder.write_text(name, csv_text(table))
-    scores = TableOnPage(["score", "value"], [[k.replace("_", " "), v] for k, v in report.scores.items()])
-    write_run_views(
-        folder.path,
-        report.title,
-        configuration=folder.config(),
-        records=records,
-        results=[scores, *(TableOnPage(t.header, t.rows, t.title) for t in report.tables)],
-        samples=[SampleOnPage(text, heading) for heading, text in report.texts],
-        figures=[_drawn(folder.path / _map_name(k), found) for k, found in enumerate(report.maps)],
-    )
-
-
-def _map_name(number: int) -> str:
-    return f"map-{number + 1}.svg" if number else "map.svg"
-
-
-def _drawn(path: Path, found: Map) -> FigureOnPage:
-    plot_map(found.points, found.labels, path, found.title)
-    return FigureOnPage(path.read_text(encoding="utf-8"), found.title)

@@ -30,6 +30,8 @@ class Summary:
     rows: tuple[Row, ...]
     parameters: int
     fixed: int
+    outputs: tuple[Node, ...] = ()
+    """What the network gives, as graph."""
 
     def __str__(self) -> str:
         lines = [
@@ -73,7 +75,8 @@ def summary(model: Module, *inputs: Node | Shape | Sequence[int]) -> Summary:
     leaves: list[Node | Placeholder] = [
         item if isinstance(item, Node) else placeholder(tuple(item)) for item in inputs
     ]
-    calls = observe_calls(model, lambda: model(*leaves))
+    results: list[Any] = []
+    calls = observe_calls(model, lambda: results.append(model(*leaves)))
     trained = {id(parameter) for parameter in model.parameters()}
     everything = {id(variable): variable for _, variable in model.named_variables()}
     counted: set[int] = set()
@@ -92,7 +95,8 @@ def summary(model: Module, *inputs: Node | Shape | Sequence[int]) -> Summary:
             )
         )
     fixed = sum(v.size for key, v in everything.items() if key not in trained)
-    return Summary(tuple(rows), model.parameter_count(), fixed)
+    outputs = tuple([node for node in flatten(results)[0] if isinstance(node, Node)])
+    return Summary(tuple(rows), model.parameter_count(), fixed, outputs)
 
 
 def _own_variables(module: Module) -> list[Variable]:

@@ -9,7 +9,19 @@ from .digits import Digits
 from .language_model import LanguageModeling
 from .ner import EntityRecognition
 from .pos import PosTagging
-from .task import Differentiates, Example, Explains, Map, Report, Say, System, Table, Task
+from .task import (
+    Differentiates,
+    Example,
+    Explains,
+    HasWordVectors,
+    Map,
+    Pictures,
+    Report,
+    Say,
+    System,
+    Table,
+    Task,
+)
 from .textcnn import TextClassification
 from .word2vec import WordVectorLearning
 
@@ -43,8 +55,10 @@ __all__ = [
     "EntityRecognition",
     "Example",
     "Explains",
+    "HasWordVectors",
     "LanguageModeling",
     "Map",
+    "Pictures",
     "PosTagging",
     "Report",
     "Say",

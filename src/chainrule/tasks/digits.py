@@ -44,9 +44,10 @@ from . import examples
 from .digits_data import SKLEARN_DIGITS, Images, Labels, Split, load_digits, load_test, read_images
 from .digits_data import Digits as Data
 from .reporting import add_confusion, add_training
-from .task import Example, Report, Say, Table
+from .task import Example, Pictures, Report, Say, Table
 
 _EVALUATION_BATCH = 1000
+_WORST = 12  # mistakes that are shown
 
 INITIALISERS: dict[str, Initialiser] = {
     "xavier_uniform": initialisers.xavier_uniform(),
@@ -195,8 +196,20 @@ class DigitRecogniser:
         )
         add_confusion(report, names, confusion, "digit")
         header = ("digit", "precision", "recall", "F1", "images")
+        if len(wrong := np.flatnonzero(predicted != test.labels)):
+            report.pictures.append(self._mistakes(test, wrong))
         report.tables.append(Table("Each digit", header, tuple(ClassScores.of(confusion, names).rows())))
         return report
+
+    def _mistakes(self, test: Split, wrong: NDArray[np.int64]) -> Pictures:
+        """The images that were taken for another digit with the greatest certainty."""
+        found = self.probabilities(test.images[wrong])
+        worst = np.argsort(-found.max(axis=1), kind="stable")[:_WORST]
+        captions = tuple(
+            f"{label} taken for {row.argmax()}\n{row.max():.0%}"
+            for label, row in zip(test.labels[wrong[worst]], found[worst], strict=True)
+        )
+        return Pictures("The surest mistakes", test.images[wrong[worst]], captions)
 
     def predict(self, lines: Sequence[str]) -> list[dict[str, Any]]:
         """The digit and its probability for each line: pixel values, or the path of an IDX file of images.

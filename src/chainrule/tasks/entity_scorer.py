@@ -37,6 +37,7 @@ from ..data import (
     allowed_transitions,
     convert,
     faults,
+    spans_of,
 )
 from ..data.word_vectors import WordVectors
 from ..errors import DataError
@@ -45,7 +46,7 @@ from ..graph import Node
 from ..models import ChainTagger, Committee, LinearTagger, WindowTagger, YesNoTagger, viterbi
 from ..nn import Mode
 from ..ops import astype
-from ..train import Epochs, SpanScores
+from ..train import Epochs
 from ..train.configuration import Count, NonNegative, OptimizerOptions, Positive, Rate, TrainingOptions
 from .tagged_data import TaggedDataOptions
 from .tagging import (
@@ -62,8 +63,9 @@ from .tagging import (
 
 Tags = list[list[str]]
 
-_COARSE = np.arange(-3, 3.1, 0.5)
-_FINE = np.array([-0.25, 0.25])
+_STEP = 0.25
+_COARSE = np.arange(-3, 3.1, 2 * _STEP)
+_FINE = np.array([-_STEP, _STEP])
 
 
 class EntityDataOptions(TaggedDataOptions):
@@ -101,6 +103,8 @@ class EntityTaggerOptions(TaggerOptions):
     """Corrupted windows for each true one, in an epoch."""
     tune_outside: bool = True
     """Whether the score of no entity is shifted by what is best on the validation sentences."""
+    caution: NonNegative = 0.0
+    """The smallest shift is taken whose F1 is within so many standard errors of the best one's."""
 
 
 class EntityConfig(TaggingConfig):
@@ -147,24 +151,49 @@ class Decoder:
         learned = self.learned or tuple(np.zeros(mask.shape) for mask in masks)
         return tuple(np.where(mask, own, -np.inf) for mask, own in zip(masks, learned, strict=True))
 
-    def tune(self, scores: Scores, gold: Tags) -> float:
-        """Shift the score of O by what gives these sentences the best F1, which is returned."""
-        lengths = [len(tags) for tags in gold]
-        seen: dict[float, float] = {}
+    def tune(self, scores: Scores, gold: Tags, caution: float = 0.0) -> float:
+        """Shift the score of O by what gives these sentences the best F1; the F1 is returned.
 
-        def f1(shift: float) -> float:
+        F1 is nearly the same over a range of shifts, and which of them is best is chance.  With
+        ``caution`` c it is the smallest of those whose F1 is within c standard errors of the best: c = 1 is
+        the rule of Breiman et al., Classification and Regression Trees, 1984, section 3.4.3.
+        """
+        lengths = [len(tags) for tags in gold]
+        seen: dict[float, tuple[float, float]] = {}
+
+        def measured(shift: float) -> tuple[float, float]:
             if shift not in seen:
                 self.outside = shift
-                seen[shift] = SpanScores.of(self(scores, lengths), gold, self.scheme).f1
+                seen[shift] = _f1_and_error(self(scores, lengths), gold, self.scheme)
             return seen[shift]
 
         # Of equals the smallest shift.
         def best(shifts: Sequence[float]) -> float:
-            return max(shifts, key=lambda shift: (f1(shift), -abs(shift)))
+            return max(shifts, key=lambda shift: (measured(shift)[0], -abs(shift)))
 
         about = best(_COARSE.tolist())
-        self.outside = best([about, *(about + _FINE).tolist()])
-        return seen[self.outside]
+        top = best([about, *(about + _FINE).tolist()])
+        least = seen[top][0] - caution * seen[top][1]
+        between = _STEP * np.arange(round(abs(top) / _STEP)) * np.sign(top)
+        self.outside = next((shift for shift in between.tolist() if measured(shift)[0] >= least), top)
+        return seen[self.outside][0]
+
+
+def _f1_and_error(found: Tags, gold: Tags, scheme: TagScheme) -> tuple[float, float]:
+    """F1 of all spans, and its standard error where sentences are drawn at random.
+
+    F1 = 2R/N with R spans right and N found or gold; to first order a sentence with r and n of them moves it
+    by (2r - F1·n)/N, and the squares of these add up to the variance.
+    """
+    pairs = [
+        (set(spans_of(ours, scheme)), set(spans_of(theirs, scheme)))
+        for ours, theirs in zip(found, gold, strict=True)
+    ]
+    right = np.array([len(ours & theirs) for ours, theirs in pairs], np.float64)
+    count = np.array([len(ours) + len(theirs) for ours, theirs in pairs], np.float64)
+    total = max(float(count.sum()), 1.0)
+    f1 = 2 * float(right.sum()) / total
+    return f1, float(np.sqrt(((2 * right - f1 * count) ** 2).sum())) / total
 
 
 @dataclass

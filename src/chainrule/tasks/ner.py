@@ -217,7 +217,7 @@ class EntityRecognition:
         if config.model.tune_outside:
             scores = system.scorer.scores(system.scorer.encode(held_out))
             decoder = system.scorer.decoder
-            best = decoder.tune(scores, gold)
+            best = decoder.tune(scores, gold, config.model.caution)
             system.scorer.outside = decoder.outside
         if config.compares:
             say("comparing with logistic regression")
@@ -349,7 +349,8 @@ def _add_linear(system: EntityTagger, inner: Tagged, folder: RunFolder) -> None:
     if config.model.tune_outside:
         decoder = Decoder(own.linear.tags, config.model.scheme)
         held_out = own.linear.encode(inner.validation)
-        decoder.tune(own.linear.scores(held_out), inner.validation[inner.tag])
+        scores = own.linear.scores(held_out)
+        decoder.tune(scores, inner.validation[inner.tag], config.model.caution)
         own.outside = decoder.outside
 
 

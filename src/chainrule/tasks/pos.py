@@ -15,9 +15,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import Sentences, WindowBatches
+from ..data import Sentences, WindowBatches, WordVectors
 from ..data.features import FORM
 from ..models.lexicon import Lexicon
+from ..models.window_tagger import LinearTagger
 from ..train import ClassScores, Reporter, Result, RunFolder, accuracy, confusion_matrix, fit
 from ..train.configuration import (
     Options,
@@ -39,6 +40,7 @@ from .tagged_data import (
 )
 from .tagging import Scorer, TaggingConfig
 from .task import Example, Report, Say, Table
+from .vector_reports import learned_vectors
 
 _LEXICON = "lexicon.json"
 _CONFUSIONS = 15
@@ -61,6 +63,14 @@ class PosTagger:
     def tag(self, sentences: Sentences) -> list[str]:
         """The best tag of every word, end to end."""
         return _best(self.scorer, sentences)
+
+    def word_vectors(self) -> WordVectors | None:
+        """The vectors of the words themselves, where the tagger has learned any."""
+        if isinstance(self.scorer.model, LinearTagger):
+            return None
+        tables = zip(self.scorer.channels, self.scorer.model.embeddings.channels, strict=True)
+        found = [(channel.vocabulary, own.table) for channel, own in tables if channel.name == "word"]
+        return learned_vectors(found[0][0], found[0][1].weight.copy()) if found else None
 
     def evaluate(self, data: str | None) -> Report:
         """Accuracy on the test sentences, or on those of the file or source that ``data`` names."""

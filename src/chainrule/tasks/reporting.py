@@ -71,4 +71,6 @@ def add_training(
         "seconds": round(sum(seconds), 3),
     }
     report.tables.insert(at, Table("Training", tuple(row), (tuple(row.values()),)))
-    report.texts.append(("Network", str(nn.summary(model, *example))))
+    summary = nn.summary(model, *example)
+    report.texts.append(("Network", str(summary)))
+    report.network = summary.outputs[0]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+from ..data import WordVectors
 from ..graph import Array, Node
 from ..train import Reporter, RunFolder
 from ..train.configuration import Options
@@ -41,6 +42,15 @@ class Map:
     points: tuple[tuple[float, float], ...]
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """Grey images, (images, rows, columns), with a line of text for each."""
+
+    title: str
+    images: Array
+    captions: tuple[str, ...]
+
+
 @dataclass
 class Report:
     """The outcome of training or evaluating: headline scores, tables, pieces of text, and pictures."""
@@ -51,6 +61,9 @@ class Report:
     texts: list[tuple[str, str]] = field(default_factory=list)
     """Heading and text: samples, a summary of the network."""
     maps: list[Map] = field(default_factory=list)
+    pictures: list[Pictures] = field(default_factory=list)
+    network: Node | None = None
+    """What the network makes of an example, as graph."""
     files: dict[str, Table] = field(default_factory=dict)
     """What the run folder keeps whole, by the file's name, and the report shows in part."""
 
@@ -86,6 +99,14 @@ class Differentiates(Protocol):
         What stands in ``gold`` is the system's affair: a class, or a tag for each word.  Dropout is off.
         Raises ``DataError`` for a text or a gold that cannot be read.
         """
+
+
+@runtime_checkable
+class HasWordVectors(Protocol):
+    """A system with a vector for each word."""
+
+    def word_vectors(self) -> WordVectors | None:
+        """The words, the more frequent ones first, and their vectors; None where it was made without."""
 
 
 @runtime_checkable

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .. import nn, optim
 from ..compile import Program
-from ..data import Batches, Ragged, Vocabulary, read_text
+from ..data import Batches, Ragged, Vocabulary, WordVectors, read_text
 from ..data.features import Channels
 from ..data.labelled import Labelled
 from ..data.sources import located, recorded_source
@@ -37,7 +37,8 @@ from .reporting import add_missing
 from .task import Example, Report, Say, silent
 from .text_baselines import NgramRegression
 from .text_classification_options import TextConfig
-from .text_reports import Fold, add_classes, add_comparison, folds_report
+from .text_reports import Fold, add_classes, add_comparison, add_mistakes, folds_report
+from .vector_reports import learned_vectors
 
 Classes = NDArray[np.int64]
 Ids = NDArray[np.int32]
@@ -264,6 +265,7 @@ class TextClassifier:
         if self.linear is None:
             add_missing(report)
         add_classes(report, self.about.classes, test.labels, predicted)
+        add_mistakes(report, self.about.classes, test, self.probabilities(test.texts))
         return report
 
     def baselines(self, test: Labelled) -> dict[str, float]:
@@ -273,6 +275,10 @@ class TextClassifier:
         if self.linear is not None:
             found["linear"] = accuracy(self.linear.predict(self._lower(test)), gold)
         return found
+
+    def word_vectors(self) -> WordVectors:
+        """The vectors of the words, as training has left them."""
+        return learned_vectors(self.vocabulary, self.model.embeddings[0].weight.copy())
 
     def explain(self) -> Report:
         """For each filter the n-grams of the training texts that excite it most, with counts by class.

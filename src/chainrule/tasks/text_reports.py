@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import shorten
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data import Labelled
 from ..train import ClassScores, confusion_matrix
 from .reporting import add_confusion
 from .task import Report, Table
+
+_WORST, _LENGTH = 8, 120
+"""How many mistakes are shown, and how many characters of each."""
 
 
 class Fold(msgspec.Struct, frozen=True):
@@ -65,6 +70,22 @@ def add_comparison(report: Report, baselines: Mapping[str, float], title: str) -
     rows = [(_NAMES[name], value) for name, value in baselines.items()]
     rows.append(("text CNN", report.scores["test_accuracy"]))
     report.tables.append(Table(title, ("classifier", "accuracy"), tuple(rows)))
+
+
+def add_mistakes(
+    report: Report, classes: Sequence[str], test: Labelled, probabilities: NDArray[np.float32]
+) -> None:
+    """Add the texts that were taken for another class with the greatest certainty."""
+    taken, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = [k for k, label in enumerate(test.labels) if classes[taken[k]] != label]
+    worst = sorted(wrong, key=lambda k: -sure[k])[:_WORST]
+    rows = [
+        (test.labels[k], classes[taken[k]], float(sure[k]), shorten(test.texts[k], _LENGTH, placeholder=" …"))
+        for k in worst
+    ]
+    header = ("class", "taken for", "probability", "text")
+    if rows:
+        report.tables.append(Table("The surest mistakes", header, tuple(rows)))
 
 
 def add_classes(

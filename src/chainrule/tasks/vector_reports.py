@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import WordVectors
+from ..data import Vocabulary, WordVectors
 from ..data.readers import read_lines
 from ..data.sources import aloud, located, recorded_source
 from ..data.vector_scores import analogies, simlex
@@ -20,6 +21,7 @@ from .task import Map, Report, Say, Table
 
 PAIRS, QUESTIONS = "SimLex-999.txt", "questions-words.txt"
 _LETTERS = 5  # a word of so many is hardly one of grammar
+_SIGN = re.compile("<[a-z]+>")
 
 
 class ExaminationOptions(Options):
@@ -101,6 +103,12 @@ def _prefixed(score: str, name: str, first: str) -> str:
 
 def _number(value: float) -> float | None:
     return None if math.isnan(value) else value
+
+
+def learned_vectors(vocabulary: Vocabulary, table: NDArray[np.float32]) -> WordVectors:
+    """The rows of a table of embeddings that are words, not signs such as the padding."""
+    rows = [row for row, word in enumerate(vocabulary.tokens) if not _SIGN.fullmatch(word)]
+    return WordVectors([vocabulary.token(row) for row in rows], table[rows])
 
 
 def frequent_words(vectors: WordVectors, count: int) -> list[str]:

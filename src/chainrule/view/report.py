@@ -186,7 +186,7 @@ def write_run_views(
     records: Sequence[Mapping[str, Any]],
     results: Sequence[Table] = (),
     samples: Sequence[Sample] = (),
-    figures: Sequence[Figure] = (),
+    learned: Sequence[Item] = (),
     drawing: Drawing | None = None,
     alarms: Sequence[Mapping[str, Any]] = (),
     layers: Sequence[Mapping[str, Any]] = (),
@@ -194,7 +194,7 @@ def write_run_views(
     """Write a run folder's pictures of itself: ``curves.svg``, ``layers.svg``, and ``report.html`` with all.
 
     ``records`` has one mapping an epoch; ``results`` are the tables to show first (held-out scores,
-    confusion), ``samples`` what the model said, ``figures`` further pictures, ``drawing`` its graph,
+    confusion), ``samples`` what the model said, ``learned`` what can be seen in it, ``drawing`` its graph,
     ``alarms`` what the run was warned of, ``layers`` how they fared (of ``chainrule.train.Result``).
     """
     sections: dict[str, Sequence[Item]] = {}
@@ -208,8 +208,8 @@ def write_run_views(
         sections |= _course(Path(folder), title, records, layers)
     if samples:
         sections["Samples"] = samples
-    if figures:
-        sections["Pictures"] = figures
+    if learned:
+        sections["Learned"] = learned
     if drawing is not None:
         sections["Network"] = [Figure(drawing)]
     sections["Configuration"] = [Settings(configuration)]
