@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import product
 
 import numpy as np
 import pytest
-from tests.ops.table import TABLE
+from tests.ops.table import TABLE, Case, Row
 from tests.view.formulas.reading import read
 
 import chainrule as cr
@@ -23,68 +25,89 @@ CONVENTIONS = ("row", "column")
 LEAVES = "abcdefgh"
 
 
-def table_nodes() -> Iterator[tuple[str, Node]]:
-    """Every node that the functions of the op table build, on random float64 operands."""
-    rng = np.random.default_rng(7)
-    seen: set[tuple[object, ...]] = set()
+Make = Callable[[], Sequence[Node]]
+
+
+def table_cases() -> Iterator[tuple[str, Make]]:
+    """What the functions of the op table build, on random float64 operands."""
     for row in TABLE:
         for case in row.cases:
-            if any(0 in shape for shape in case.shapes):
-                continue
-            arrays = [o.sample(rng, s, "float64") for o, s in zip(row.operands, case.shapes, strict=False)]
-            leaves = [cr.variable(a) if a.dtype.kind == "f" else cr.constant(a) for a in arrays]
-            built = row.function(*leaves, **case.attributes)
-            outputs = [built] if isinstance(built, Node) else list(built)
-            for node in topological(outputs):
-                kind = (node.op, node.shape, *[(c.shape, c.dtype) for c in node.inputs], str(node.attributes))
-                if node.inputs and kind not in seen:
-                    seen.add(kind)
-                    yield f"{row.name} {case} {node.op.name}", node
+            if not any(0 in shape for shape in case.shapes):
+                yield f"{row.name} {case}", partial(built, row, case)
 
 
-def composite_nodes() -> Iterator[tuple[str, Node]]:
-    rng = np.random.default_rng(8)
-
-    def v(*shape: int) -> Node:
-        return cr.variable(rng.normal(size=shape))
-
-    x, s = v(3, 4), v(5)
-    t, p = [0, 2, 1], np.full((3, 4), 0.25)
-    outputs = {
-        **{name: f(v(3, 4)) for name, f in F.ACTIVATIONS.items() if name != "identity"},
-        "softmax": F.softmax(x), "softmax of a vector": F.softmax(s), "axis 0": F.softmax(x, 0),
-        "log_softmax": F.log_softmax(x), "logsumexp": F.logsumexp(x, -1), "of all": F.logsumexp(s),
-        "masked": F.masked_softmax(x, x.value > 0),
-        "cross_entropy": F.cross_entropy(x, t), "of one": F.cross_entropy(s, 3),
-        "summed": F.cross_entropy(x, t, reduction="sum"), "none": F.cross_entropy(x, t, reduction="none"),
-        "of probabilities": F.cross_entropy(x, cr.variable(p)),
-        "smoothed": F.cross_entropy(x, t, label_smoothing=0.1),
-        "ignoring": F.cross_entropy(x, t, ignore_index=1),
-        "weighted": F.cross_entropy(x, t, class_weights=np.arange(1.0, 5.0)),
-        "nll": F.nll_loss(x, t),
-        "binary": F.binary_cross_entropy_with_logits(x, cr.variable(p), reduction="none"),
-        "layer_norm": F.layer_norm(x), "rms_norm": F.rms_norm(x),
-        "conv1d": F.conv1d(v(7, 3), v(2, 3, 4)),
-        "conv2d": F.conv2d(v(2, 5, 5, 3), v(2, 2, 3, 4), stride=2, padding=1),
-        "max_pool": F.max_pool1d(v(6, 2), 2), "average_pool": F.average_pool2d(v(4, 4, 2), 2),
-        "over time": F.max_over_time(v(7, 3)),
-        "dropout": F.dropout(x, 0.5, cr.random.key(0)),
-        "attention": F.scaled_dot_product_attention(v(3, 4), v(5, 4), v(5, 2)),
-        "causal": F.scaled_dot_product_attention(v(2, 3, 4), v(2, 3, 4), v(2, 3, 2), causal=True),
-        "embedding": F.embedding(np.array([[1, 2], [0, 1]]), v(4, 3)),
-        "bilinear": F.bilinear(v(2), v(3), v(2, 3, 4)),
-        "crf": F.crf_log_partition(v(2, 3, 4), v(4, 4)),
-        "crf path": F.crf_path_score(v(2, 3, 4), np.array([[0, 1, 2]] * 2), v(4, 4)),
-        "margin": F.max_margin(v(3), v(3)), "huber": F.huber_loss(v(3), v(3)), "kl": F.kl_divergence(x, p),
-    }  # fmt: skip
-    for name, output in outputs.items():
-        for node in topological([output]):
-            if node.inputs:
-                yield f"{name}: {node.op.name}", node
+def built(row: Row, case: Case) -> Sequence[Node]:
+    rng = np.random.default_rng(7)
+    arrays = [o.sample(rng, s, "float64") for o, s in zip(row.operands, case.shapes, strict=False)]
+    leaves = [cr.variable(a) if a.dtype.kind == "f" else cr.constant(a) for a in arrays]
+    found = row.function(*leaves, **case.attributes)
+    return [found] if isinstance(found, Node) else list(found)
 
 
-NODES = [*table_nodes(), *composite_nodes()]
-ALL = pytest.mark.parametrize("node", [node for _, node in NODES], ids=[name for name, _ in NODES])
+class Maker:
+    """Variables of standard normal numbers, the same each time a case is built."""
+
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(8)
+
+    def __call__(self, *shape: int) -> Node:
+        return cr.variable(self.rng.normal(size=shape))
+
+
+TARGETS, EVEN = [0, 2, 1], np.full((3, 4), 0.25)
+COMPOSITES: dict[str, Callable[[Maker], Node]] = {
+    "softmax": lambda v: F.softmax(v(3, 4)),
+    "softmax of a vector": lambda v: F.softmax(v(5)),
+    "axis 0": lambda v: F.softmax(v(3, 4), 0),
+    "log_softmax": lambda v: F.log_softmax(v(3, 4)),
+    "logsumexp": lambda v: F.logsumexp(v(3, 4), -1),
+    "of all": lambda v: F.logsumexp(v(5)),
+    "masked": lambda v: F.masked_softmax(v(3, 4), np.arange(12).reshape(3, 4) % 3 > 0),
+    "cross_entropy": lambda v: F.cross_entropy(v(3, 4), TARGETS),
+    "of one": lambda v: F.cross_entropy(v(5), 3),
+    "summed": lambda v: F.cross_entropy(v(3, 4), TARGETS, reduction="sum"),
+    "none": lambda v: F.cross_entropy(v(3, 4), TARGETS, reduction="none"),
+    "of probabilities": lambda v: F.cross_entropy(v(3, 4), cr.variable(EVEN)),
+    "smoothed": lambda v: F.cross_entropy(v(3, 4), TARGETS, label_smoothing=0.1),
+    "ignoring": lambda v: F.cross_entropy(v(3, 4), TARGETS, ignore_index=1),
+    "weighted": lambda v: F.cross_entropy(v(3, 4), TARGETS, class_weights=np.arange(1.0, 5.0)),
+    "nll": lambda v: F.nll_loss(v(3, 4), TARGETS),
+    "binary": lambda v: F.binary_cross_entropy_with_logits(v(3, 4), cr.variable(EVEN), reduction="none"),
+    "layer_norm": lambda v: F.layer_norm(v(3, 4)),
+    "rms_norm": lambda v: F.rms_norm(v(3, 4)),
+    "conv1d": lambda v: F.conv1d(v(7, 3), v(2, 3, 4)),
+    "conv2d": lambda v: F.conv2d(v(2, 5, 5, 3), v(2, 2, 3, 4), stride=2, padding=1),
+    "max_pool": lambda v: F.max_pool1d(v(6, 2), 2),
+    "average_pool": lambda v: F.average_pool2d(v(4, 4, 2), 2),
+    "over time": lambda v: F.max_over_time(v(7, 3)),
+    "dropout": lambda v: F.dropout(v(3, 4), 0.5, cr.random.key(0)),
+    "attention": lambda v: F.scaled_dot_product_attention(v(3, 4), v(5, 4), v(5, 2)),
+    "causal": lambda v: F.scaled_dot_product_attention(v(2, 3, 4), v(2, 3, 4), v(2, 3, 2), causal=True),
+    "embedding": lambda v: F.embedding(np.array([[1, 2], [0, 1]]), v(4, 3)),
+    "bilinear": lambda v: F.bilinear(v(2), v(3), v(2, 3, 4)),
+    "crf": lambda v: F.crf_log_partition(v(2, 3, 4), v(4, 4)),
+    "crf path": lambda v: F.crf_path_score(v(2, 3, 4), np.array([[0, 1, 2]] * 2), v(4, 4)),
+    "margin": lambda v: F.max_margin(v(3), v(3)),
+    "huber": lambda v: F.huber_loss(v(3), v(3)),
+    "kl": lambda v: F.kl_divergence(v(3, 4), EVEN),
+}
+
+
+def composite_cases() -> Iterator[tuple[str, Make]]:
+    for name, activation in F.ACTIVATIONS.items():
+        if name != "identity":
+            yield name, lambda activation=activation: [activation(Maker()(3, 4))]
+    for name, make in COMPOSITES.items():
+        yield name, lambda make=make: [make(Maker())]
+
+
+CASES = dict([*table_cases(), *composite_cases()])
+ALL = pytest.mark.parametrize("case", CASES)
+
+
+def nodes_of(case: str) -> list[Node]:
+    """Every op node of what a case builds."""
+    return [node for node in topological(CASES[case]()) if node.inputs]
 
 
 def names_of(node: Node) -> dict[Node, str]:
@@ -101,8 +124,8 @@ def rules(node: Node, convention: str) -> Iterator[Math]:
 
 
 @ALL
-def test_three_forms(node: Node) -> None:
-    for convention in CONVENTIONS:
+def test_three_forms(case: str) -> None:
+    for node, convention in product(nodes_of(case), CONVENTIONS):
         for rule in rules(node, convention):
             assert rule.text().strip(), node
             element = ET.fromstring(rule.mathml())
@@ -156,13 +179,18 @@ def bound(node: Node) -> dict[str, np.ndarray]:
     return {names[each]: each.value for each in (node, *node.inputs)}
 
 
-IN_WORDS = {"conv1d", "conv2d", "max_pool", "average_pool", "dropout", "crf", "crf path", "prod"}
-"""Cases with derivatives that are named, or too long to be written out."""
+IN_WORDS = {"convolution", "max_pool", "average_pool", "dropout", "prod"}
+"""Ops whose derivatives are named, or too long to be written out."""
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
 @ALL
-def test_rules_compute_what_the_engine_does(node: Node, convention: str) -> None:
+def test_rules_compute_what_the_engine_does(case: str, convention: str) -> None:
+    for node in nodes_of(case):
+        check_rules(node, convention)
+
+
+def check_rules(node: Node, convention: str) -> None:
     values = bound(node)
     rule = value_rule(node, names_of(node), convention=convention)
     found = evaluate(rule, values, convention)
@@ -183,22 +211,20 @@ def test_rules_compute_what_the_engine_does(node: Node, convention: str) -> None
         rule = local_rule(node, index, names_of(node), convention=convention)
         found = evaluate(rule, {**values, "ȳ": upstream}, convention)
         if found is None:
-            assert (
-                node.op.name in ("convolution", "max_pool", "average_pool", "dropout", "prod")
-                or "∂" in rule.text()
-            )
+            assert node.op.name in IN_WORDS or "∂" in rule.text()
         else:
             same(found, contribution(node, index, upstream), f"{node.op.name}, input {index}: {rule}")
 
 
-ELEMENTWISE = [
-    (name, node) for name, node in NODES if isinstance(node.op, Elementwise) or node.op.name == "where"
-]
-
-
-@pytest.mark.parametrize("node", [node for _, node in ELEMENTWISE], ids=[name for name, _ in ELEMENTWISE])
-def test_text_of_elementwise_rules_reads_as_what_it_means(node: Node) -> None:
+@ALL
+def test_text_of_elementwise_rules_reads_as_what_it_means(case: str) -> None:
     """Another reader of the text, with SciPy's functions, gets the value and every derivative."""
+    for node in nodes_of(case):
+        if isinstance(node.op, Elementwise) or node.op.name == "where":
+            check_text(node)
+
+
+def check_text(node: Node) -> None:
     values = bound(node)
     for convention in CONVENTIONS:
         text = value_rule(node, names_of(node), convention=convention).text()
@@ -223,9 +249,7 @@ SPELLED = [
 
 @pytest.mark.parametrize("name", SPELLED)
 def test_definitions_of_composites_are_what_they_compute(name: str) -> None:
-    node = next(
-        node for found, node in NODES if found.startswith(f"{name}: ") and isinstance(node.op, Composite)
-    )
+    node = next(node for node in nodes_of(name) if isinstance(node.op, Composite))
     text = value_rule(node, names_of(node)).text()
     assert node.op.name not in text, f"{text} says nothing"
     same(read(text, bound(node)), node.value, text)
@@ -243,8 +267,8 @@ SUMS = {
 def test_letters_stand_at_the_axes_that_are_summed(name: str) -> None:
     """A sum's text, read by letters, is the sum: also of arrays with axes of their own."""
     make, *shapes = SUMS[name]
-    rng = np.random.default_rng(6)
-    x, y = (cr.variable(rng.normal(size=shape)) for shape in shapes)
+    numbers = np.random.default_rng(6)
+    x, y = (cr.variable(numbers.normal(size=shape)) for shape in shapes)
     node = make(x, y)
     text = Writer({x: symbol("x", x.ndim), y: symbol("y", y.ndim)})(node).text()
     same(read(text, {"x": x.value, "y": y.value}), node.value, text)
