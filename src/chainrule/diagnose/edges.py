@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..dtypes import is_float
+from ..engines.lineage import written_at
 from ..graph import Array, Constant, Node
 from ..ops import Elementwise
 from .flow import Edge, norm
@@ -61,7 +62,8 @@ def _underflown(edge: Edge) -> Cause | None:
 def named(node: Node) -> str:
     """``relu2 (net.py:12)``, with the op where the name does not say it."""
     name = node.name or node.op.name
-    return f"{name} ({node.origin})"
+    place = written_at(node.origin)
+    return f"{name} ({place})" if place else name
 
 
 # -- what each op may do -----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..differentiate import cuts
 from ..dtypes import is_float
+from ..engines.lineage import written_at
 from ..engines.nonfinite import first_nonfinite
 from ..errors import ArgumentError, ShapeError
 from ..graph import Node, Variable, bind, leaf_value, topological, user_place
@@ -80,7 +81,7 @@ class WhyGradient(NamedTuple):
 
     def _table(self) -> list[str]:
         rows: list[tuple[str, str, str, str]] = [
-            (step.node.label, f"{step.gain:.3g}", f"{step.downstream:.3g}", str(step.node.origin))
+            (step.node.label, f"{step.gain:.3g}", f"{step.downstream:.3g}", written_at(step.node.origin))
             for step in self.path
         ]
         if len(rows) > _ROWS:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..dtypes import is_float
-from ..graph import Array, Constant, Leaf, Node, Placeholder
+from ..graph import Array, Constant, Leaf, Node, Origin, Placeholder
 from ..ops import Elementwise
 from ..ops.contraction import MatMul
 from ..ops.indexing import Take
@@ -34,12 +34,9 @@ class Link:
     note: str = ""
 
     def __str__(self) -> str:
-        op = "" if self.node.name is None or isinstance(self.node.op, Leaf) else f"  {self.node.op.name}"
-        role = f"  {self.node.op.name}" if isinstance(self.node.op, Leaf) else ""
-        note = f"  {self.note}" if self.note else ""
-        return (
-            f"{indexed(self.node, self.index)} = {spelled(self.value)}{op or role}  {self.node.origin}{note}"
-        )
+        name = self.node.op.name if self.node.name or isinstance(self.node.op, Leaf) else ""
+        value = f"{indexed(self.node, self.index)} = {spelled(self.value)}"
+        return "  ".join(filter(None, [value, name, written_at(self.node.origin), self.note]))
 
 
 class Hidden(NamedTuple):
@@ -51,8 +48,9 @@ class Hidden(NamedTuple):
     how: str
 
     def __str__(self) -> str:
-        place = self.node.origin._replace(derived="")
-        return f"the forward pass hid it: {self.op} ({place}) {self.how}; the backward pass met 0 times ∞"
+        place = written_at(self.node.origin._replace(derived=""))
+        op = f"{self.op} ({place})" if place else self.op
+        return f"the forward pass hid it: {op} {self.how}; the backward pass met 0 times ∞"
 
 
 def lineage(node: Node, index: Index, values: Mapping[Node, Array]) -> tuple[Link, ...]:
@@ -215,6 +213,11 @@ def _hider(node: Node) -> Hidden | None:
     if op in ("dropout",):
         return Hidden(node, op, "dropped it")
     return Hidden(node, op, "passed none of it on") if op else None
+
+
+def written_at(origin: Origin) -> str:
+    """The line, if there is one: an expression that was typed has none."""
+    return "" if origin.code is None else str(origin)
 
 
 def indexed(node: Node, index: Sequence[int]) -> str:

@@ -19,7 +19,7 @@ from ..dtypes import is_float
 from ..errors import ChainruleError
 from ..graph import Array, Constant, Environment, Leaf, Node, Placeholder, Variable, consumers, topological
 from ..ops import Composite, Elementwise, parts
-from .lineage import Hidden, Index, Link, hidden_by, lineage, rows_of, shown, spelled
+from .lineage import Hidden, Index, Link, hidden_by, lineage, rows_of, shown, spelled, written_at
 from .provenance import Mask, all_values, cone, first_of, reads, single
 from .remedies import Case, derived_op, maker, reason, remedy, written_out
 
@@ -80,12 +80,14 @@ class Finding:
         lines = [
             f"{label}{part} {verb} {spelled(self.value)}{place}"
             f" ({self.count} of {self.node.size} elements are not finite)",
-            f"  written at: {self.node.origin}",
         ]
+        at = written_at(self.node.origin)
+        lines += [f"  written at: {at}"] if at else []
         lines += [f"  input {number}: {operand}" for number, operand in enumerate(self.operands)]
         lines.append(f"  why: {self.hint}")
         if self.became is not None:
-            lines.append(f"  it turns into NaN in {self.became.node.op.name} ({self.became.node.origin})")
+            at = written_at(self.became.node.origin)
+            lines.append(f"  it turns into NaN in {self.became.node.op.name}{f' ({at})' if at else ''}")
         if self.hidden is not None:
             lines.append(f"  hidden: {self.hidden}")
         if rows and (told := rows_told(self.rows)):

@@ -181,7 +181,7 @@ _REMEDIES: list[tuple[Callable[[Case], bool], str]] = [
         "log(1 - sigmoid(x)) is -cr.softplus(x)",
     ),
     (
-        _made_by(_LOGS, "1 - softmax", "subtract"),
+        lambda case: case.op in _LOGS and any(maker.startswith("1 - ") for maker in case.makers),
         "where the argument is 1 - p use cr.log1p(-p), and keep p below 1",
     ),
     (
@@ -279,7 +279,7 @@ def maker(node: Node) -> str:
         return "sum of exp"
     if name == "divide" and ops[:1] == ["exp"] and "exp" in [_made(c).op.name for c in inputs[1].inputs]:
         return "softmax"
-    if name == "subtract" and isinstance(inputs[0], Constant) and ops[1] in ("sigmoid", "softmax"):
+    if name == "subtract" and _is_one(inputs[0]):
         return f"1 - {ops[1]}"
     return name
 
