@@ -129,6 +129,59 @@ def test_what_cannot_be_read_is_said_in_words(modules: Any, text: str) -> None:
     assert NOT_READ[text] in found["error"]
 
 
+def test_any_text_is_read_or_refused_in_words(modules: Any) -> None:
+    rng = np.random.default_rng(0)
+    pieces = [
+        *"0123456789.eE+-*/^()[],;√σπ∞²−· \n",
+        "**",
+        "max(",
+        "exp(",
+        "inf",
+        "nan",
+        "1e9",
+        "toString",
+        "x",
+    ]
+    texts = ["".join(rng.choice(pieces, rng.integers(1, 14))) for _ in range(4000)]
+    found = modules.evaluate("(texts) => texts.map(understood)", texts)
+    for text, one in zip(texts, found, strict=True):
+        assert (
+            one.get("kind") == "NotUnderstood"
+            if "error" in one
+            else np.prod(one["shape"]) == len(one["data"])
+        ), text
+    assert sum("error" not in one for one in found) > 100
+
+
+def expression(rng: np.random.Generator, depth: int) -> str:
+    """A random expression that Python reads as the page does."""
+    if depth == 0 or rng.random() < 0.2:
+        return str(rng.choice(["1", "2.5", "0.125", "3e-1", "7"]))
+    left, right = expression(rng, depth - 1), expression(rng, depth - 1)
+    sign = rng.choice(["+", "-", "*", "/", " + ", " - ", " * "])
+    forms = [f"{left}{sign}{right}", f"({left}{sign}{right})", f"-({left})", f"({left})**2", f"-{left}"]
+    return str(rng.choice(forms))
+
+
+def test_expressions_have_the_value_that_python_gives_them(modules: Any) -> None:
+    rng = np.random.default_rng(1)
+    texts = [expression(rng, 4) for _ in range(500)]
+    wanted = []
+    for text in texts:
+        try:
+            wanted.append(float(eval(text, {"__builtins__": {}})))
+        except (ZeroDivisionError, OverflowError):
+            wanted.append(None)
+    found = modules.evaluate("(texts) => texts.map(understood)", texts)
+    compared = 0
+    for text, one, value in zip(texts, found, wanted, strict=True):
+        if value is not None:
+            assert one.get("shape") == [], (text, one)
+            assert float(one["data"][0]) == pytest.approx(value, rel=1e-12), text
+            compared += 1
+    assert compared > 450
+
+
 # -- graphs, and the answers to them -----------------------------------------------------------------
 
 
