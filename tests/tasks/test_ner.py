@@ -12,10 +12,10 @@ import pytest
 from chainrule.data import Sentences, Vocabulary, spans_of
 from chainrule.errors import ConfigurationError, DataError, RunFolderError
 from chainrule.tasks import EntityRecognition
-from chainrule.tasks.entity_scorer import Decoder, scheme_of
+from chainrule.tasks.entity_scorer import Decoder, _f1_and_error, scheme_of
 from chainrule.tasks.ner import EntityTagger
 from chainrule.tasks.tagged_data import sentences_of
-from chainrule.train import RunFolder, Silent
+from chainrule.train import RunFolder, Silent, SpanScores
 from chainrule.train.configuration import resolve
 
 TASK = EntityRecognition()
@@ -233,6 +233,44 @@ def test_the_shift_is_the_best_on_the_sentences_it_is_chosen_on():
     assert decoder(scores, [1, 1, 1])[1:] == gold[1:]
     decoder.tune(scores, [["O"], ["O"], ["B-X"]])
     assert decoder.outside == 0.0  # nothing to gain
+
+
+def some_scores(count: int = 300):
+    """Words by themselves, a span where noisy evidence says so: F1 by the shift is a flat hill."""
+    chance = np.random.default_rng(3)
+    true = chance.random(count) < 0.2
+    scores = np.zeros((count, 4))
+    scores[:, 0] = 4.0 - 1.5 * true + chance.normal(0, 1, count)
+    scores[:, 1] = 1.0
+    scores[:, 2:] = -9
+    return scores, [["B-X"] if own else ["O"] for own in true]
+
+
+def test_with_caution_the_shift_is_the_smallest_of_those_that_are_nearly_as_good():
+    scores, gold = some_scores()
+    decoder = Decoder(TAGS, "IOB2")
+    best = decoder.tune(scores, gold)
+    furthest = decoder.outside
+    _, error = _f1_and_error(decoder(scores, [1] * len(gold)), gold, "IOB2")
+    f1 = decoder.tune(scores, gold, caution=2.0)
+    assert furthest < decoder.outside < 0.0  # nearer to what was learned
+    assert best - 2 * error <= f1 < best
+    closer = replace(decoder, outside=decoder.outside + 0.25)(scores, [1] * len(gold))
+    assert SpanScores.of(closer, gold).f1 < best - 2 * error
+    assert decoder.tune(scores, gold, caution=100.0) > 0
+    assert decoder.outside == 0.0
+
+
+def test_the_standard_error_of_f1_is_that_of_sentences_drawn_again():
+    scores, gold = some_scores()
+    found = Decoder(TAGS, "IOB2", outside=-2.0)(scores, [1] * len(gold))
+    f1, error = _f1_and_error(found, gold, "IOB2")
+    assert f1 == pytest.approx(SpanScores.of(found, gold).f1)
+    chance = np.random.default_rng(0)
+    draws = [chance.integers(0, len(gold), len(gold)) for _ in range(400)]
+    again = [SpanScores.of([found[i] for i in draw], [gold[i] for i in draw]).f1 for draw in draws]
+    assert error == pytest.approx(np.std(again), rel=0.15)
+    assert _f1_and_error([["O"]], [["O"]], "IOB2") == (0.0, 0.0)
 
 
 # -- runs ------------------------------------------------------------------------------------------
