@@ -243,6 +243,16 @@ def test_a_loss_written_for_one_size_is_looked_at_in_that_size() -> None:
     assert seen == [20, 64, 20]
 
 
+def test_a_batch_may_have_a_number_beside_its_rows() -> None:
+    class Weighted(Lists):
+        def epoch(self, epoch: int, start: int = 0) -> Iterator[Any]:
+            return ((np.float32(1 / (epoch + 1)), x, y) for x, y in super().epoch(epoch, start))
+
+    net, data = Net(), Weighted((X, Y), lambda epoch: np.random.default_rng(epoch).permutation(200))
+    net.hidden.bias.assign(np.full(16, -50.0, np.float32))
+    assert codes(net, lambda w, x, y: w * cr.cross_entropy(net(x), y), data) == ["dead"]
+
+
 def test_looking_changes_nothing() -> None:
     def weights(invariants: bool) -> dict[str, Any]:
         net = Net()

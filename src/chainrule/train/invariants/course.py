@@ -140,11 +140,10 @@ class Course(NamedTuple):
         flat = loss > self.start - 0.03 * abs(self.start)
         return flat if self.explained is None else flat and self.explained < 0.1
 
-    @property
-    def learned(self) -> bool:
-        """Whether the last epoch is far better than guessing, wherever it began."""
+    def is_good(self, loss: float) -> bool:
+        """Whether a loss is far better than guessing, wherever training began."""
         if self.guessing is not None:
-            return self.losses[-1] < 0.5 * self.guessing
+            return loss < 0.5 * self.guessing
         return self.explained is not None and self.explained > 0.5
 
     @property
@@ -157,11 +156,11 @@ class Course(NamedTuple):
 def rate_high(course: Course) -> Iterator[Alarm]:
     """A loss that rises above where it began, or swings, or weights that were thrown far away."""
     last, start, losses = course.losses[-1], course.start, course.losses
+    late = losses[len(losses) // 2 :]
     told = ""
-    if start > 0 and last > 1.2 * start and not course.learned:
+    if start > 0 and last > 1.2 * start and not course.is_good(last):
         told = f"the loss rose from {start:.4g} to {last:.4g}"
-    elif course.distance > 0.1 and _swings(losses, start):
-        late = losses[len(losses) // 2 :]
+    elif course.distance > 0.1 and _swings(losses, start) and not course.is_good(min(late)):
         told = f"the loss swings between {min(late):.4g} and {max(late):.4g} from epoch to epoch"
     elif course.stuck and 20 < course.distance < math.inf:
         told = "the loss has not come down"

@@ -72,6 +72,12 @@ def _matrix_before(node: Node, probe: Probe) -> Node:
     return node
 
 
+def before_activations(probe: Probe) -> list[Variable]:
+    """The matrices whose products go into an activation: those of hidden layers."""
+    found = dict.fromkeys(_matrix_before(node, probe) for node in probe.activations)
+    return [p for p in found if isinstance(p, Variable) and p in probe.flowing]
+
+
 def _never(value: Array) -> float:
     """The share of units that are never active, by whichever axis the units lie on: the smallest."""
     active = value > 0

@@ -91,6 +91,11 @@ class Probe:
         found = gradients(self.loss, nodes)
         return {c: g for c, g in zip(self.comparisons, found, strict=True) if g is not None}
 
+    @property
+    def examples(self) -> int:
+        """How many examples the sample has."""
+        return next((len(array) for array in self.arrays if array.ndim), 1)
+
     def read(self) -> Reading:
         """The values with the parameters as they are now."""
         values = self._stepper.run(dict(zip(self.leaves, self.arrays, strict=True)))

@@ -18,7 +18,7 @@ from ...ops.movement import Movement
 from ...optim import Optimizer
 from .alarm import Alarm, listed
 from .comparisons import Comparison
-from .layers import dead, flows, matrices, saturated
+from .layers import before_activations, dead, flows, saturated
 from .probe import Probe, Reading, place
 
 _WIDER = 2048
@@ -262,16 +262,14 @@ def dropout(run: Run) -> Iterator[Alarm]:
 
 
 def symmetric(run: Run) -> Iterator[Alarm]:
-    """Hidden units with the same weights in and out: they get the same gradients, for ever."""
-    found = matrices(run.probe)
-    if len(found) < 2 or not _alike(found[-1].array.reshape(-1, found[-1].shape[-1]).T):
-        return
-    alike = [run.names[p] for p in found[:-1] if _alike(p.array.reshape(-1, p.shape[-1]))]
+    """Hidden units with the same weights and the same gradients: that is how they stay."""
+    hidden = before_activations(run.probe)
+    alike = [run.names[p] for p in hidden if _alike(p.array) and _alike(run.reading.gradients[p])]
     if alike:
         yield Alarm(
             "symmetric",
-            "all units of a layer begin with the same weights, in and out: they stay the same for ever, "
-            "as one unit would",
+            "all units of a layer begin with the same weights and get the same gradients: they stay the same "
+            "for ever, as one unit would",
             listed(alike),
             "begin with random weights: cr.nn.initialisers.xavier_uniform() is the usual one",
         )
@@ -298,7 +296,7 @@ def dead_units(probe: Probe, reading: Reading, least: float) -> Iterator[Alarm]:
             yield Alarm(
                 "dead",
                 f"{layer.share:.0%} of the {layer.units} units of a relu are 0 for each of "
-                f"{len(probe.arrays[0])} examples: no gradient passes them",
+                f"{probe.examples} examples: no gradient passes them",
                 layer.where,
                 "lower the learning rate, look at the biases it began with, or take leaky_relu",
             )
@@ -347,8 +345,8 @@ def cross_entropy_at(compared: Comparison, reading: Reading) -> float:
 
 
 def _alike(matrix: Array) -> bool:
-    """Whether all columns are one."""
-    return bool(matrix.shape[1] > 1 and (matrix == matrix[:, :1]).all())
+    """Whether all outputs have the same numbers, which lie along the last axis."""
+    return bool(matrix.shape[-1] > 1 and (matrix == matrix[..., :1]).all())
 
 
 def _is_distribution(value: Array) -> bool:

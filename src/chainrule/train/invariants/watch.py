@@ -218,7 +218,7 @@ class Invariants:
             run,
             reading,
             self._before,
-            self._start if len(run.probe.arrays[0]) >= _FEWEST else losses[0],
+            self._start if run.probe.examples >= _FEWEST else losses[0],
             losses,
             [float(record["validation_loss"]) for record in records if "validation_loss" in record],
             max(self._rate, *(float(record["learning_rate"]) for record in records)),
