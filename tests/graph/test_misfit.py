@@ -70,6 +70,11 @@ DRAWN: dict[str, tuple[Callable[[], object], list[str], str]] = {
         ["x  2  3", "y  5  4", "      ^  3 against 4"],
         "all axes but the one concatenated must agree",
     ),
+    "one of many": (
+        lambda: cr.concat([*(p(f"x{k}", 2, 3) for k in range(9)), p("odd", 2, 4)], axis=0),
+        ["x0   2  3", "odd  2  4", "        ^  3 against 4"],
+        "",
+    ),
     "N,1 against N": (
         lambda: cr.mse_loss(TOTAL, p("y", 32, 1)),
         ["total      32", "y      32   1", "        ^   ^  32 against 1"],

@@ -273,8 +273,9 @@ def test_a_loss_that_is_not_finite_names_its_node_and_keeps_the_last_checkpoint(
 def test_a_weight_that_is_not_finite_is_named_and_nothing_changes() -> None:
     w = cr.variable([1.0, 2.0], name="weights")
     step = cr.train.TrainingStep(lambda x, mode: (w * x).sum(), cr.optim.SGD([w], 1e38))
-    with pytest.raises(NonFiniteError, match="the new value of weights is not finite"):
+    with pytest.raises(NonFiniteError, match="the new value of weights is not finite") as caught:
         step(np.array([0.0, 1e3], np.float32))
+    assert "the step is too large: lower the learning rate" in str(caught.value)
     np.testing.assert_array_equal(w.value, [1.0, 2.0])
 
 

@@ -279,6 +279,7 @@ def _explained(found: Finding, targets: Sequence[Node], values: Environment) -> 
         leaf=node if isinstance(node, Variable | Placeholder) else None if leaf is None else leaf.node,
         extreme=0.0 if leaf is None else leaf.value,
         value=found.value,
+        in_update=node.origin.module.startswith("optimizer."),
         became="" if found.became is None or derived_op(found.became.node) else found.became.node.op.name,
     )
     return replace(found, hidden=hidden, mend=remedy(case))

@@ -118,6 +118,8 @@ class Case(NamedTuple):
     """The parameter or the input that the offending number goes back to, and what it is there."""
     extreme: float
     value: float
+    in_update: bool = False
+    """Whether it is in an optimizer's step."""
     became: str = ""
     """The op of the forward pass that turned it into a NaN."""
 
@@ -243,6 +245,11 @@ _REMEDIES: list[tuple[Callable[[Case], bool], str]] = [
         lambda case: case.op == "multiply" and math.isnan(case.value),
         "choose in the place of multiplying by 0: where(x != 0, x * y, 0); or let a mask be a large finite "
         "number such as -1e9 in the place of -∞",
+    ),
+    (
+        lambda case: case.in_update,
+        "the step is too large: lower the learning rate, or clip the gradients "
+        "(optimizer clip=cr.optim.Clip(global_norm=1.0))",
     ),
     (
         lambda case: case.in_gradient or math.isinf(case.value),

@@ -10,6 +10,8 @@ from .node import Node
 from .op import Shape
 from .origins import capture
 
+_MANY = 4
+"""Operands up to which all are shown."""
 _DEEP, _LONG = 3, 6
 """Levels and lines shown of an operand's history."""
 
@@ -36,7 +38,7 @@ class Misfit(NamedTuple):
         """
         if not self.clash:
             return []
-        shown = sorted({number for number, _ in self.clash} | set(range(len(self.inputs))))[:4]
+        shown = self._shown()
         count = max(len(self.inputs[number].shape) for number in shown)
         cells = {n: _cells(self.inputs[n].shape, count) for n in shown}
         widths = [max(len(row[column]) for row in cells.values()) for column in range(count)]
@@ -52,6 +54,15 @@ class Misfit(NamedTuple):
         if lines[-1].endswith("^"):
             lines[-1] += f"  {self.lengths()}"
         return lines
+
+    def _shown(self) -> list[int]:
+        """All operands, or of many one of each shape."""
+        if len(self.inputs) <= _MANY:
+            return list(range(len(self.inputs)))
+        first: dict[Shape, int] = {}
+        for number, node in enumerate(self.inputs):
+            first.setdefault(node.shape, number)
+        return list(first.values())[:_MANY]
 
     def _marks(self, number: int, later: Sequence[int]) -> set[int]:
         """The axes to mark under this row: those that no later row with the same clash will have marked."""
