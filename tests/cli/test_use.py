@@ -20,7 +20,7 @@ def test_evaluate_says_what_training_said(run: Run, finished: Path) -> None:
     ran = run("evaluate", str(finished), "--json")
     found = json.loads(ran.out)
     assert (ran.code, ran.err, found["task"]) == (0, "", "digits")
-    matrix = [row[1:] for row in found["tables"][0]["rows"]]
+    matrix = [row[1:] for row in found["tables"][1]["rows"]]
     right = sum(matrix[digit][digit] for digit in range(10))
     assert right / sum(map(sum, matrix)) == pytest.approx(found["scores"]["test_accuracy"])
     page = (finished / "report.html").read_text(encoding="utf-8")
@@ -153,6 +153,7 @@ def test_a_run_whose_configuration_does_not_fit_its_weights(run: Run, finished: 
         (["activations", "tanh", "relu", "--out", "two.svg"], "two.svg"),
         (["loss-surface"], "loss-surface.svg"),
         (["run", "RUN", "--out", "curves.svg"], "curves.svg"),
+        (["layers", "RUN", "--out", "layers.svg"], "layers.svg"),
     ],
 )
 def test_figures(run: Run, finished: Path, tmp_path: Path, arguments: list[str], name: str) -> None:
@@ -165,6 +166,8 @@ def test_figures(run: Run, finished: Path, tmp_path: Path, arguments: list[str],
     ("arguments", "code"),
     [
         (["activations", "--out", "x.doc"], 2),
+        (["activations", "--out", "x.pdf"], 2),
+        (["layers", "nowhere"], 3),
         (["activations", "--out", "nowhere/x.svg"], 3),
         (["run", "nowhere"], 3),
         (["surface"], 2),
@@ -177,11 +180,12 @@ def test_figures_that_cannot_be_drawn(run: Run, tmp_path: Path, arguments: list[
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_without_an_epoch_has_no_curves(run: Run, finished: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("figure", ["run", "layers"])
+def test_a_run_without_an_epoch_has_no_curves(run: Run, finished: Path, tmp_path: Path, figure: str) -> None:
     copy = tmp_path / "copy"
     copy.mkdir()
     shutil.copy(finished / "config.toml", copy)
-    ran = run("plot", "run", str(copy))
+    ran = run("plot", figure, str(copy))
     assert ran.code == 3
     assert "no epoch has ended yet" in ran.err
 
