@@ -12,7 +12,7 @@ const MOST_MAP = { rows: 40, columns: 64 };
 /** Colours of the scale: green above zero, purple below, both deeper with size; NaN and ∞ stand out. */
 const POSITIVE = { light: [27, 120, 55], dark: [110, 200, 125] };
 const NEGATIVE = { light: [118, 42, 131], dark: [205, 140, 220] };
-const GROUND = { light: [255, 255, 255], dark: [24, 28, 35] };
+const GROUND = { light: [243, 243, 240], dark: [36, 42, 51] };
 
 const scheme = () => (matchMedia("(prefers-color-scheme: dark)").matches && !matchMedia("print").matches ? "dark" : "light");
 
@@ -152,13 +152,15 @@ function map(grid, small, room) {
   const { view, name } = grid, largest = largestOf(view);
   const least = small ? 4 : 5, most = small ? { rows: 14, columns: Math.floor((room - 10) / least) } : MOST_MAP;
   const rows = shown(view.height, view.rows, most.rows), columns = shown(view.width, view.columns, most.columns);
-  const side = Math.max(least, Math.min(small ? 14 : 24, Math.floor((room - 10) / columns.length)));
-  const gap = (list, k) => (k > 0 && list[k] !== list[k - 1] + 1 ? 1 : 0);
-  const starts = (list) => {
+  const side = Math.max(least, Math.min(small ? 14 : 24, Math.floor((room - 10) / columns.length), Math.max(small ? 5 : 9, Math.floor((small ? 110 : 420) / rows.length))));
+  // A gap where rows or columns are left out, a small one between the matrices of a stack.
+  const slice = view.shape.length > 2 ? view.shape[view.shape.length - 2] : Infinity;
+  const gap = (list, k, every) => (k === 0 ? 0 : list[k] !== list[k - 1] + 1 ? 10 : list[k] % every === 0 ? 4 : 0);
+  const starts = (list, every) => {
     let place = 0;
-    return list.map((_, k) => { place += gap(list, k) * 10; const at = place; place += side; return at; });
+    return list.map((_, k) => { place += gap(list, k, every); const at = place; place += side; return at; });
   };
-  const left = starts(columns), top = starts(rows), ratio = Math.min(3, Math.max(1, window.devicePixelRatio || 1));
+  const left = starts(columns, Infinity), top = starts(rows, slice), ratio = Math.min(3, Math.max(1, window.devicePixelRatio || 1));
   const width = left[left.length - 1] + side, height = top[top.length - 1] + side;
   const canvas = make("canvas", { width: width * ratio, height: height * ratio, "aria-hidden": "true" });
   canvas.style.width = `${width}px`;

@@ -170,9 +170,13 @@ export class Page {
   _drawn() {
     if (!this.walk) return;
     const settled = this.walk.settle(this.walk.position);
-    if (settled !== this.walk.position) this.walk.go(settled, { quiet: true });
-    else this.walk.draw();
-    this._showGraph();
+    if (settled !== this.walk.position) {
+      this.walk.go(settled, { quiet: true });
+      this._moved({ quiet: true });
+    } else {
+      this.walk.draw();
+      this._showGraph();
+    }
   }
 
   _panelState() { return { id: this.selectedFold >= 0 ? -1 : this.selected, fold: this.selectedFold, traced: this.traced }; }

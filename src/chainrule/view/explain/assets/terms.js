@@ -2,10 +2,11 @@
 
 import { make } from "chainrule/elements";
 import { tensorView } from "chainrule/heatmap";
-import { bracketed, dimensions, many, short } from "chainrule/numbers";
+import { bracketed, many, short } from "chainrule/numbers";
 import { scalar } from "chainrule/store";
 import { math } from "chainrule/svg";
 
+const MOST_ENTRIES = 256; // of a check, as rows of a table
 const LONG = 24; // characters of a rule that stands between two boxes
 
 const escaped = (text) => text.replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);
@@ -70,7 +71,7 @@ function product(page, id, term, k, top) {
   const place = (what) => `${what}:${id}:${k}`;
   const plain = scalar(page.store.view(place("upstream"))) !== null && scalar(page.store.view(place("downstream"))) !== null;
   const upstream = box("upstream", ["upstream ", partial(top, consumer.symbol)], shownTensor(page, place("upstream"), "upstream"));
-  const downstream = box("downstream", ["downstream", make("span", { class: "shape" }, dimensions(node.shape))],
+  const downstream = box("downstream", ["downstream"],
     shownTensor(page, place("downstream"), "downstream"));
   const long = term.local === null && term.rule.text.length > LONG;
   const local = term.local === null
@@ -107,7 +108,7 @@ export function checkSection(page, id) {
   const none = !Array.from(numeric.data).some(Number.isFinite);
   const word = none ? make("strong", {}, "– nothing to compare with:") : check.agrees ? make("strong", { class: "agrees" }, "✓ agrees") : make("strong", { class: "differs" }, "✗ differs");
   const told = check.entries < check.of ? `${check.entries.toLocaleString("en")} of ${check.of.toLocaleString("en")} entries` : many(check.of, "entry").replace("entrys", "entries");
-  const count = Math.min(numeric.data.length, 12);
+  const count = Math.min(numeric.data.length, MOST_ENTRIES);
   const kept = analytic.rows || analytic.columns ? null : analytic.data;
   const rows = Array.from({ length: count }, (_, n) => {
     const flat = check.at ? check.at[n] : n, theirs = Number(numeric.data[n]);
@@ -120,8 +121,8 @@ export function checkSection(page, id) {
     make("h3", { id: "check-title" }, make("span", { class: "sign", "aria-hidden": "true" }, "≈"), "Check by differences"),
     make("p", {}, word, none ? "" : ` in ${told}; the largest difference is ${short(check.worst, 2)}.`, check.note ? ` ${check.note}` : ""),
     make("details", { open: numeric.data.length <= 6 }, make("summary", {}, "Entry by entry"),
-      make("table", { class: "entries" },
+      make("div", { class: "scrolled", tabindex: 0, role: "region", "aria-label": "entries of the check" }, make("table", { class: "entries" },
         make("thead", {}, make("tr", {}, ...["entry", "chain rule", "differences", "|difference|"].map((name) => make("th", { scope: "col" }, name)))),
-        make("tbody", {}, ...rows)),
+        make("tbody", {}, ...rows))),
       numeric.data.length > count ? make("p", { class: "quiet" }, `and ${(numeric.data.length - count).toLocaleString("en")} more`) : null));
 }
