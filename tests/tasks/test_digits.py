@@ -62,7 +62,12 @@ def test_the_default_network_learns_the_bundled_digits(tmp_path: Path) -> None:
     assert report.scores["parameters"] == 64 * 16 + 16 + 16 * 16 + 16 + 16 * 10 + 10
     again = system.evaluate(None)
     assert again.scores["test_accuracy"] == report.scores["test_accuracy"]
-    assert again.tables == report.tables[1:]
+    assert again.tables == [report.tables[0], *report.tables[2:]]
+    labels = load_digits(None).test.labels
+    (usual, share), (_, linear), (_, own) = report.tables[0].rows
+    assert share == report.scores["test_most_frequent_accuracy"] == np.mean(labels == int(usual[-1]))
+    assert linear == report.scores["test_linear_accuracy"] > 0.93  # as other programs' logistic regression
+    assert own == report.scores["test_accuracy"]
 
 
 def test_the_bundled_digits_are_split_the_same_way_each_time() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -24,83 +24,36 @@ from ..graph import Array, Node, placeholder, variable
 from ..models.image_cnn import ImageCNN
 from ..models.perceptron import MLP
 from ..models.random_shift import RandomShift
-from ..nn import EVALUATE, Mode, Module, initialisers
-from ..nn.initialisers import Initialiser
-from ..train import ClassScores, Reporter, Result, RunFolder, accuracy, confusion_matrix, fit
+from ..nn import EVALUATE, Mode, Module
+from ..train import (
+    ALARMS,
+    ClassScores,
+    Reporter,
+    Result,
+    RunFolder,
+    Silent,
+    accuracy,
+    confusion_matrix,
+    fit,
+)
 from ..train.configuration import (
-    Count,
-    OptimizerOptions,
     Options,
-    Rate,
-    TrainingOptions,
-    Whole,
     make_optimizer,
     make_plateau,
     make_settings,
     recorded,
     to_mapping,
 )
+from ..train.tensors import load_tensors, save_tensors
 from . import examples
 from .digits_data import SKLEARN_DIGITS, Images, Labels, Split, load_digits, load_test, read_images
 from .digits_data import Digits as Data
-from .reporting import add_confusion, add_training
+from .digits_options import INITIALISERS, Configuration, ModelOptions
+from .reporting import LINEAR, add_confusion, add_missing, add_training
 from .task import Example, Pictures, Report, Say, Table
 
 _EVALUATION_BATCH = 1000
 _WORST = 12  # mistakes that are shown
-
-INITIALISERS: dict[str, Initialiser] = {
-    "xavier_uniform": initialisers.xavier_uniform(),
-    "xavier_normal": initialisers.xavier_normal(),
-    "kaiming_uniform": initialisers.kaiming_uniform(),
-    "kaiming_normal": initialisers.kaiming_normal(),
-    "uniform": initialisers.uniform(-0.1, 0.1),
-    "normal": initialisers.normal(0.0, 0.01),
-    "orthogonal": initialisers.orthogonal(),
-}
-
-
-class ModelOptions(Options):
-    """The network."""
-
-    kind: Literal["mlp", "cnn"] = "mlp"
-    hidden: tuple[Count, ...] = (16, 16)
-    """Units of each hidden layer; of a CNN, those behind its convolutions."""
-    activation: Literal[("auto", *ACTIVATIONS)] = "auto"  # type: ignore[valid-type]  # read from the table
-    """Between layers; auto is sigmoid for an MLP, as in the lecture, and relu for a CNN."""
-    dropout: Rate = 0.0
-    """Behind each hidden layer."""
-    initial: Literal[tuple(INITIALISERS)] = "xavier_uniform"  # type: ignore[valid-type]  # read from the table
-    """How weights begin."""
-    filters: tuple[Count, ...] = (8, 16)
-    """Of a CNN: filters of each stage of convolution and pooling."""
-    window: Count = 5
-    """Of a CNN: windows are so many pixels high and wide."""
-
-
-class DataOptions(Options):
-    """The images."""
-
-    source: str = SKLEARN_DIGITS
-    """``sklearn-digits``, which are scikit-learn's of 8×8 pixels, a folder with MNIST's IDX files, or a named
-    source."""
-    shift: Whole = 0
-    """In training each image is moved at random by up to so many pixels each way."""
-
-
-class Configuration(Options):
-    """All that a run of ``digits`` can be told."""
-
-    model: ModelOptions = msgspec.field(default_factory=ModelOptions)
-    data: DataOptions = msgspec.field(default_factory=DataOptions)
-    optimizer: OptimizerOptions = msgspec.field(
-        default_factory=lambda: OptimizerOptions(
-            rule="adam", learning_rate=0.006, schedule="linear", l2=0.0003
-        )
-    )
-    training: TrainingOptions = msgspec.field(
-        default_factory=lambda: TrainingOptions(epochs=30, batch=64, patience=0)
-    )
 
 
 class Classifier(Module):
@@ -150,6 +103,10 @@ class DigitRecogniser:
         self, model: Classifier, config: Configuration, image: tuple[int, ...], classes: int
     ) -> None:
         self.model, self.config, self.image, self.classes = model, config, image, classes
+        self.usual = 0
+        """The class that training has most often."""
+        self.linear: DigitRecogniser | None = None
+        """The logistic regression that it is compared with."""
         self._programs: dict[int, Program] = {}
 
     def probabilities(self, images: Images) -> NDArray[np.float32]:
@@ -194,6 +151,7 @@ class DigitRecogniser:
             title=f"digits: {len(test):,} test images of {Path(source).name}",
             scores={f"test_{name}": value for name, value in scores.items()},
         )
+        self._compare(report, test)
         add_confusion(report, names, confusion, "digit")
         header = ("digit", "precision", "recall", "F1", "images")
         if len(wrong := np.flatnonzero(predicted != test.labels)):
@@ -210,6 +168,18 @@ class DigitRecogniser:
             for label, row in zip(test.labels[wrong[worst]], found[worst], strict=True)
         )
         return Pictures("The surest mistakes", test.images[wrong[worst]], captions)
+
+    def _compare(self, report: Report, test: Split) -> None:
+        """Add the accuracies of what it is compared with."""
+        usual = np.full(len(test), self.usual)
+        found = {"most_frequent": (f"most frequent digit, {self.usual}", accuracy(usual, test.labels))}
+        if self.linear is not None:
+            found["linear"] = "logistic regression on pixels", self.linear.scores(test)[0]["accuracy"]
+        elif self.config.linear_epochs:
+            add_missing(report)
+        report.scores |= {f"test_{name}_accuracy": value for name, (_, value) in found.items()}
+        rows = (*found.values(), ("network", report.scores["test_accuracy"]))
+        report.tables.append(Table(f"Accuracy: {len(test):,} images to test", ("model", "accuracy"), rows))
 
     def predict(self, lines: Sequence[str]) -> list[dict[str, Any]]:
         """The digit and its probability for each line: pixel values, or the path of an IDX file of images.
@@ -300,17 +270,25 @@ class Digits:
         if resume and folder.has_state:  # a misfit is told before anything is written
             system.model.load_state_dict(folder.load_state()[0])
         folder.create({"task": self.name, **to_mapping(config)}, replace=resume)
-        folder.write_text("network.json", msgspec.json.encode(_Shape(found.image, found.classes)).decode())
+        system.usual = int(np.bincount(found.train.labels).argmax())
+        shape = _Shape(found.image, found.classes, system.usual)
+        folder.write_text("network.json", msgspec.json.encode(shape).decode())
         say(
             f"{len(found.train):,} images to train on, {len(found.validation):,} to validate, "
             f"{len(found.test):,} to test, from {found.source}"
         )
         say(f"{_shape_text(config.model, found)}: {system.model.parameter_count():,} parameters")
-        result = self._fit(system, found, folder, resume, reporter)
+        result = self._fit(system, found, reporter, folder, resume)
+        if config.linear_epochs:
+            say("comparing with logistic regression")
+            inputs = standardise(found.train.images, axis=None)
+            system.linear = self._system(_linear(config), found.image, found.classes, inputs)
+            self._fit(system.linear, found, Silent())
+            save_tensors(folder.path / LINEAR, system.linear.model.state_dict(), {})
         report = system.report(found.source, found.test)
         report.title = "digits: " + _shape_text(config.model, found)
         learned = {"images": len(found.train)}
-        add_training(report, result, system.model.network, (1, *found.image), learned=learned, at=0)
+        add_training(report, result, system.model.network, (1, *found.image), learned=learned)
         return report
 
     def _system(
@@ -322,7 +300,12 @@ class Digits:
         return DigitRecogniser(Classifier(network, inputs, config.data.shift), config, image, classes)
 
     def _fit(
-        self, system: DigitRecogniser, data: Data, folder: RunFolder, resume: bool, reporter: Reporter
+        self,
+        system: DigitRecogniser,
+        data: Data,
+        reporter: Reporter,
+        folder: RunFolder | None = None,
+        resume: bool = False,
     ) -> Result:
         options, model = system.config.training, system.model
         batches = Batches((data.train.images, data.train.labels), options.batch, seed=options.seed)
@@ -351,6 +334,10 @@ class Digits:
         shape = _read_shape(folder)
         system = self._system(config, tuple(shape.image), shape.classes, None)
         system.model.load_state_dict(arrays)
+        system.usual = shape.usual
+        if (folder.path / LINEAR).is_file():
+            system.linear = self._system(_linear(config), system.image, shape.classes, None)
+            system.linear.model.load_state_dict(load_tensors(folder.path / LINEAR)[0])
         return system
 
 
@@ -359,6 +346,8 @@ class _Shape(msgspec.Struct):
 
     image: tuple[int, ...]
     classes: int
+    usual: int
+    """The class that training has most often; what a network has to beat."""
 
 
 def _read_shape(folder: RunFolder) -> _Shape:
@@ -384,6 +373,14 @@ def _settled(config: Configuration) -> Configuration:
         return config
     name = "sigmoid" if config.model.kind == "mlp" else "relu"
     return msgspec.structs.replace(config, model=msgspec.structs.replace(config.model, activation=name))
+
+
+def _linear(config: Configuration) -> Configuration:
+    """The configuration of logistic regression on the same images: a network without hidden layers."""
+    training = msgspec.structs.replace(
+        config.training, epochs=config.linear_epochs, patience=0, plateau=0, ignore=tuple(ALARMS)
+    )
+    return _settled(Configuration(model=ModelOptions(hidden=()), training=training))
 
 
 def _shape_text(options: ModelOptions, data: Data) -> str:
