@@ -173,6 +173,14 @@ def test_repeated_layers_are_one() -> None:
     assert folded["∂L/∂W⁽ˡ⁾"].forms[-1].text() == "h⁽ˡ⁻¹⁾ᵀ δ⁽ˡ⁾"
 
 
+def test_parameters_of_repeated_layers_are_listed_once() -> None:
+    text = deep(30).text
+    listed = text[: text.index("Forwards")].splitlines()
+    assert "  W⁽²⁾, …, W⁽³⁰⁾: layers.1.weight, …, layers.29.weight, 5×5" in listed
+    assert len(listed) < 20
+    assert len(deep(30).where) > 60
+
+
 def test_few_layers_stand_alone() -> None:
     assert all(line.span is None for line in deep(2).lines)
 

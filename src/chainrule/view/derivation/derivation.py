@@ -13,8 +13,8 @@ from ...graph import VARIABLE, Constant, Node, substitute, user_place, variable
 from ..formulas import Convention, Derivative, Math
 from .building import Builder, check_arguments
 from .folding import fold
-from .lines import Line
-from .writers import Where, document, page, rows_of_latex, rows_of_text
+from .lines import Line, Where
+from .writers import document, page, rows_of_latex, rows_of_text
 
 
 class Derivation:

@@ -11,7 +11,7 @@ from ..formulas import Math, Number, Sum, Symbol, number
 from ..formulas.notation import Big, Index
 from ..formulas.styles import parts_of, raise_
 from ..formulas.tree import substituted
-from .lines import Line
+from .lines import Line, Where
 
 _LEAST = 3
 """Layers alike that are worth folding."""
@@ -32,6 +32,31 @@ def fold(lines: Sequence[Line]) -> list[Line]:
         found += _as_one(blocks[place : place + run], bool(indices))
         place += run
     return found
+
+
+def gather(where: Sequence[Where]) -> list[tuple[Where, Where | None]]:
+    """The symbols, and of three or more neighbouring layers' alike the first and the last alone."""
+    runs: list[list[Where]] = []
+    latest: dict[tuple[str, tuple[int, ...]], list[Where]] = {}
+    for entry in where:
+        symbol, _, shape = entry
+        layer = _layer_of(symbol)
+        run = latest.get(key := (_LAYER.sub("", symbol.text()), shape))
+        if layer is not None and run is not None and _layer_of(run[-1][0]) == layer - 1:
+            run.append(entry)
+            continue
+        runs.append([entry])
+        if layer is not None:
+            latest[key] = runs[-1]
+    found: list[tuple[Where, Where | None]] = []
+    for run in runs:
+        found += [(run[0], run[-1])] if len(run) >= _LEAST else [(entry, None) for entry in run]
+    return found
+
+
+def _layer_of(symbol: Math) -> int | None:
+    found = _LAYER.search(symbol.text())
+    return None if found is None else int(parts_of(symbol.text()).superscript.strip("()"))
 
 
 def over_layers(total: Math, layers: Sequence[int | None]) -> Math:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from ..formulas import Math
 from ..formulas.mathml import MATHML
 
+Where = tuple[Math, str | Math, tuple[int, ...]]
+"""A symbol, what it stands for, its shape."""
+
 
 @dataclass(frozen=True)
 class Line:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Protocol
 
@@ -11,16 +11,13 @@ from ..formulas.latex import escape
 from ..report import page as report_page
 from ..text import columns_of
 from ..text import escape as escape_html
-from .lines import Line
+from .folding import gather
+from .lines import Line, Where
 
 _CONVENTIONS = {
     "row": "Arrays of one axis are rows.",
     "column": "Arrays of one axis are columns.",
 }
-
-
-Where = tuple[Math, str | Math, tuple[int, ...]]
-"""A symbol, what it stands for, its shape."""
 
 
 class Told(Protocol):
@@ -36,6 +33,10 @@ class Told(Protocol):
     def title(self) -> str: ...
     @property
     def verdict(self) -> str: ...
+
+
+_BESIDE = "Beside each line: its shape, and how far its formula's value is from the run's, at most (±)."
+_ASKED = "A bar at the left marks the gradients that were asked for."
 
 
 def _sections(told: Told) -> Iterator[tuple[str, list[tuple[str, list[Line]]]]]:
@@ -57,6 +58,17 @@ def _span(span: tuple[int, int] | None) -> str:
     return "" if span is None else f"for ℓ = {span[0]}, …, {span[1]}"
 
 
+def _named(
+    told: Told, formula: Callable[[Math], str], words: Callable[[str], str]
+) -> Iterator[tuple[str, str, str]]:
+    """Symbol, what it stands for and shape, as ``formula`` and ``words`` write them."""
+    for first, last in gather(told.where):
+        ends = [first] if last is None else [first, last]
+        symbols = [formula(symbol) for symbol, _, _ in ends]
+        meanings = [words(what) if isinstance(what, str) else formula(what) for _, what, _ in ends]
+        yield ", …, ".join(symbols), ", …, ".join(dict.fromkeys(meanings)), _shape(first[2])
+
+
 def _shape(shape: Sequence[int]) -> str:
     return "×".join(map(str, shape)) or "scalar"
 
@@ -70,10 +82,9 @@ def _deviation(line: Line) -> str:
 
 def rows_of_text(told: Told) -> str:
     """The derivation for a terminal: each form on a line of its own."""
-    out = [told.title, "═" * columns_of(told.title), *_convention(told), ""]
-    for symbol, what, shape in told.where:
-        told_as = what if isinstance(what, str) else what.text()
-        out.append(f"  {symbol.text()}: {told_as}, {_shape(shape)}")
+    out = [told.title, "═" * columns_of(told.title), *_convention(told), _BESIDE, ""]
+    for symbol, what, shape in _named(told, Math.text, str):
+        out.append(f"  {symbol}: {what}, {shape}")
     for heading, groups in _sections(told):
         out += ["", heading, "─" * len(heading)]
         for span, lines in groups:
@@ -127,8 +138,8 @@ def _latex_words(words: str) -> str:
 def document(told: Told) -> str:
     """A LaTeX document."""
     named = "\n".join(
-        f"\\item[${symbol.latex()}$] {_in_latex(what)}, ${_latex_shape(_shape(shape))}$"
-        for symbol, what, shape in told.where
+        f"\\item[{symbol}] {what}, ${_latex_shape(shape)}$"
+        for symbol, what, shape in _named(told, lambda formula: f"${formula.latex()}$", escape)
     )
     exact = "\n".join(
         f"$ {line.left.latex()} $ & {_deviation(line)} & {escape(line.note)} \\\\"
@@ -167,14 +178,16 @@ def _latex_title(told: Told) -> str:
 def page(told: Told) -> str:
     """A page of its own: tables of equations with their shapes and deviations."""
     named = "".join(
-        f"<li>{symbol.mathml()}: {_in_html(what)}, {_shape(shape)}</li>" for symbol, what, shape in told.where
+        f"<li>{symbol}: {what}, {shape}</li>"
+        for symbol, what, shape in _named(told, Math.mathml, escape_html)
     )
     sections = [f"<p>{''.join(_convention(told))}</p>\n<ul>{named}</ul>"]
     for heading, groups in _sections(told):
         body = "".join(_html_group(span, lines) for span, lines in groups)
         exact = "largest deviation from the run"
+        caption = f"<caption>{_ASKED}</caption>" if heading == "Backwards" else ""
         sections.append(
-            f'<section><h2>{heading}</h2>\n<div class="scroll"><table class="derivation"><thead><tr>'
+            f'<section><h2>{heading}</h2>\n<div class="scroll"><table class="derivation">{caption}<thead><tr>'
             '<th scope="col">equation</th><th scope="col">shapes</th>'
             f'<th scope="col">{exact}</th></tr></thead>\n{body}</table></div></section>'
         )
@@ -182,22 +195,23 @@ def page(told: Told) -> str:
     return report_page(told.title, "\n".join(sections), style=_STYLE)
 
 
-def _in_html(what: str | Math) -> str:
-    return escape_html(what) if isinstance(what, str) else what.mathml()
-
-
 def _html_group(span: str, lines: Sequence[Line]) -> str:
     head = f'<tr><th colspan="3" scope="rowgroup">{escape_html(span)}</th></tr>' if span else ""
     rows = "".join(
-        f"<tr{_asked(line)}><td>{line.mathml()}{_note(line)}</td>"
+        f"<tr{_asked(line)}><td>{_asked_aloud(line)}{line.mathml()}{_note(line)}</td>"
         f"<td>{escape_html(line.shapes())}</td><td>{_deviation(line)}</td></tr>\n"
         for line in lines
     )
-    return f"<tbody>{head}{rows}</tbody>"
+    kind = ' class="repeated"' if span else ""
+    return f"<tbody{kind}>{head}{rows}</tbody>"
 
 
 def _asked(line: Line) -> str:
     return ' class="asked"' if line.wanted else ""
+
+
+def _asked_aloud(line: Line) -> str:
+    return '<span class="aloud">asked for: </span>' if line.wanted else ""
 
 
 def _note(line: Line) -> str:
@@ -207,7 +221,9 @@ def _note(line: Line) -> str:
 _STYLE = """
 .derivation td{padding-top:.6rem;padding-bottom:.6rem}
 .derivation td:nth-child(n+2){color:var(--quiet);white-space:nowrap;padding-left:1rem}
+.derivation .repeated td:first-child{padding-left:1.6rem}
 .derivation .asked td:first-child{border-left:3px solid var(--link);padding-left:.7rem}
+.aloud{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 math{font-size:1.12em}
 math .tensor{font-weight:600}
 math.steps{vertical-align:top}

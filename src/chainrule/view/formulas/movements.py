@@ -55,10 +55,10 @@ def _entries(node: Node, source: Node, sliced: Index) -> Math | None:
     places = [number(slices[n][0]) if n in gone else place for n, place in enumerate(sliced.places)]
     while places[-1] == WHOLE:
         places.pop()
-    compute = sliced.compute
+    compute, shape = sliced.compute, node.shape
     assert compute is not None
     return Index(
-        sliced.base, tuple(places), node.ndim, sliced.operands, lambda *x: compute(*x).reshape(node.shape)
+        sliced.base, tuple(places), node.ndim, sliced.operands, lambda *x: compute(*x).reshape(shape)
     )
 
 
