@@ -12,8 +12,7 @@ from ..differentiate import gradients, why_no_gradient
 from ..engines.stepper import evaluate
 from ..graph import Array, Node
 from ..view.text import format_table
-
-_VANISHING, _EXPLODING = 1e-7, 1e3
+from .why_gradient import EXPLODING, VANISHING, why_gradient
 
 
 class GradientRow(NamedTuple):
@@ -66,8 +65,8 @@ def gradient_report(
 ) -> GradientTable:
     """How much gradient reaches each parameter: norms, their ratio, the share of zeros, and what is odd.
 
-    A parameter that nothing flows to is told why; one whose gradient is below 1e-7 or above 1000 times
-    its own norm is called vanishing or exploding.
+    A parameter that nothing flows to is told why; one whose gradient is zero, or below 1e-6 or above 1000
+    times its own norm, with the first reason that :func:`why_gradient` finds.
 
     >>> import chainrule as cr
     >>> w, b = cr.variable([3.0, 4.0], name="w"), cr.variable(0.5, name="b")
@@ -86,28 +85,42 @@ def gradient_report(
     values = evaluate([*nodes, *[g for g in found if g is not None]], feed)
     flowing = iter(values[len(nodes) :])
     rows = [
-        _row(name, loss, node, value, None if g is None else next(flowing))
+        _row(name, loss, node, value, None if g is None else next(flowing), feed)
         for (name, node), value, g in zip(named.items(), values, found, strict=False)
     ]
     return GradientTable(tuple(rows))
 
 
-def _row(name: str, loss: Node, node: Node, value: Array, gradient: Array | None) -> GradientRow:
+def _row(
+    name: str,
+    loss: Node,
+    node: Node,
+    value: Array,
+    gradient: Array | None,
+    feed: Mapping[Any, Any] | None,
+) -> GradientRow:
     size = float(np.linalg.norm(np.ravel(value).astype(np.float64)))
     if gradient is None:
         return GradientRow(name, node.shape, size, None, 1.0, str(why_no_gradient(loss, node)))
     norm = float(np.linalg.norm(np.ravel(gradient).astype(np.float64)))
     zeros = float(np.mean(gradient == 0)) if gradient.size else 0.0
-    return GradientRow(name, node.shape, size, norm, zeros, _remark(size, norm))
+    remark = _remark(size, norm)
+    if remark in _EXPLAINED:
+        causes = why_gradient(loss, node, feed).causes
+        remark = f"{remark}: {causes[0]}" if causes else remark
+    return GradientRow(name, node.shape, size, norm, zeros, remark)
 
 
 def _remark(size: float, norm: float) -> str:
     if not math.isfinite(norm):
         return "not finite: explain_nonfinite(gradient) says where from"
     if norm == 0:
-        return "zero everywhere: saturated, dead or masked on this input"
-    if norm < _VANISHING * max(size, _VANISHING):
+        return "zero everywhere"
+    if norm < VANISHING * max(size, VANISHING):
         return "vanishing"
-    if size and norm > _EXPLODING * size:
+    if size and norm > EXPLODING * size:
         return "exploding"
     return ""
+
+
+_EXPLAINED = ("zero everywhere", "vanishing", "exploding")

@@ -21,7 +21,8 @@ from .edges import Cause, cancelled_sum, cause_of, named
 from .flow import Edge, Flow, float_leaves, norm
 from .membership import name_of, training
 
-_VANISHING, _EXPLODING = 1e-6, 1e3
+VANISHING, EXPLODING = 1e-6, 1e3
+"""Times the parameter's own norm: below is tiny, above is huge."""
 _SMALL_BESIDE = 1e-3
 _ROWS = 14
 """Edges shown of a path; the middle of a longer one is left out."""
@@ -238,12 +239,12 @@ def _kind(flow: Flow, parameter: Node, others: Sequence[Node], size: float, own:
         return "not finite"
     if size == 0:
         return "zero"
-    if size > _EXPLODING * max(own, 1.0):
+    if size > EXPLODING * max(own, 1.0):
         return "huge"
     gradients = [flow.gradient(other) for other in others]
     most = max((norm(g) / math.sqrt(g.size) for g in gradients if g is not None and g.size), default=0.0)
     each = size / math.sqrt(max(parameter.size, 1))
-    return "tiny" if size < _VANISHING * max(own, 1.0) or each < _SMALL_BESIDE * most else "fine"
+    return "tiny" if size < VANISHING * max(own, 1.0) or each < _SMALL_BESIDE * most else "fine"
 
 
 def _causes(flow: Flow, parameter: Node, path: Sequence[Edge], kind: str) -> list[Cause]:
