@@ -11,9 +11,9 @@ import numpy as np
 
 from ...graph import Array
 
-_LIMITS = (16384, 8192, 4096, 2048, 1024, 512, 256, 64)
+_LIMITS = (16384, 8192, 4096, 2048, 1024, 512, 256, 64, 16)
 """Entries up to which an array is kept whole: the first that lets all of them fit."""
-_BYTES = 1_200_000
+_BYTES = 1_600_000
 
 
 class Tensors:
