@@ -34,8 +34,8 @@ SUPPORTED = frozenset({
     "unit_interval", "where",
 })  # fmt: skip
 
-#: Units of :func:`work`: a run takes 20 to 110 ns for each in V8 (784-16-16-10 with eight examples: 6 ms),
-#: so that the page follows a slider, at 20 pictures a second and more.
+#: Units of :func:`work`: a run takes 6 to 110 ns for each in V8 (784-16-16-10 with eight examples: 2 to
+#: 6 ms), so that the page follows a slider, at 20 pictures a second and more.
 MOST_WORK = 500_000
 
 #: An op is some 110 bytes of page, and a number of a leaf 5: half a megabyte each.
