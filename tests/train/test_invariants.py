@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.errors import ArgumentError, NonFiniteError, TrainingWarning
+from chainrule.errors import ArgumentError, ConfigurationError, NonFiniteError, TrainingWarning
 from chainrule.graph import Node
 from chainrule.train import ALARMS, Alarm, Plain, RunFolder, Settings, Silent, Training, fit
-from chainrule.train.configuration import TrainingOptions, make_settings
+from chainrule.train.configuration import Options, TrainingOptions, make_settings, resolve
 
 RNG = np.random.default_rng(3)
 X = RNG.standard_normal((200, 4)).astype(np.float32)
@@ -342,6 +343,18 @@ def test_the_settings_are_those_of_the_configuration() -> None:
     settings = make_settings(TrainingOptions(invariants=False, ignore=("order",)))
     assert (settings.invariants, settings.ignore) == (False, ("order",))
     assert make_settings(TrainingOptions()).invariants
+
+
+def test_a_code_that_there_is_not_is_told_before_anything_is_read() -> None:
+    class Example(Options):
+        training: TrainingOptions = msgspec.field(default_factory=TrainingOptions)
+
+    assert resolve(Example, settings=['training.ignore=["order", "leak"]']).training.ignore == (
+        "order",
+        "leak",
+    )
+    with pytest.raises(ConfigurationError, match="'ordre'"):
+        resolve(Example, settings=['training.ignore=["ordre"]'])
 
 
 def test_the_page_on_diagnosis_tells_of_each_alarm() -> None:

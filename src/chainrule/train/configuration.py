@@ -20,6 +20,7 @@ from .. import optim
 from ..compile import DEFAULT_ENGINE, ENGINES
 from ..errors import ConfigurationError, DataError, RunFolderError
 from ..functions import ACTIVATIONS
+from .invariants import ALARMS
 from .loop import Settings
 from .run_folder import RunFolder
 
@@ -35,8 +36,10 @@ Rate = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 if TYPE_CHECKING:
     Activation = str
     Engine = str
+    AlarmCode = str
 else:
     Activation, Engine = Literal[tuple(ACTIVATIONS)], Literal[tuple(ENGINES)]
+    AlarmCode = Literal[tuple(ALARMS)]
 
 
 class Options(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -82,7 +85,7 @@ class TrainingOptions(Options):
     engine: Engine = DEFAULT_ENGINE
     invariants: bool = True
     """Tell of what is hardly meant: a parameter that no gradient reaches, a rate that is too high, …"""
-    ignore: tuple[str, ...] = ()
+    ignore: tuple[AlarmCode, ...] = ()
     """Codes of such alarms that are meant, and not to be told."""
 
 
