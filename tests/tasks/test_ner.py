@@ -12,10 +12,10 @@ import pytest
 from chainrule.data import Sentences, Vocabulary, spans_of
 from chainrule.errors import ConfigurationError, DataError, RunFolderError
 from chainrule.tasks import EntityRecognition
-from chainrule.tasks.entity_scorer import Decoder, _f1_and_error, scheme_of
+from chainrule.tasks.entity_scorer import Decoder, scheme_of
 from chainrule.tasks.ner import EntityTagger
 from chainrule.tasks.tagged_data import sentences_of
-from chainrule.train import RunFolder, Silent, SpanScores
+from chainrule.train import RunFolder, Silent
 from chainrule.train.configuration import resolve
 
 TASK = EntityRecognition()
@@ -229,48 +229,33 @@ def test_the_shift_is_the_best_on_the_sentences_it_is_chosen_on():
     decoder = Decoder(TAGS, "IOB2")
     gold = [["B-X"], ["O"], ["B-X"]]
     assert decoder.tune(scores, gold) == 1.0
-    assert decoder.outside == -1.25  # -1.2 and below gives the first its span; -3 would give the second one
+    assert decoder.shifts == {
+        "O": -1.25
+    }  # -1.2 and below gives the first its span; -3 would give the second one
     assert decoder(scores, [1, 1, 1])[1:] == gold[1:]
     decoder.tune(scores, [["O"], ["O"], ["B-X"]])
-    assert decoder.outside == 0.0  # nothing to gain
+    assert decoder.shifts == {"O": 0.0}  # nothing to gain
 
 
-def some_scores(count: int = 300):
-    """Words by themselves, a span where noisy evidence says so: F1 by the shift is a flat hill."""
-    chance = np.random.default_rng(3)
-    true = chance.random(count) < 0.2
-    scores = np.zeros((count, 4))
-    scores[:, 0] = 4.0 - 1.5 * true + chance.normal(0, 1, count)
-    scores[:, 1] = 1.0
-    scores[:, 2:] = -9
-    return scores, [["B-X"] if own else ["O"] for own in true]
+def test_types_are_shifted_where_another_text_has_them_more_often():
+    """Y is everywhere held for X, by less and less; only with a shift of its own it is found."""
+    scores = np.array([[-9.0, 1, -9, own] for own in (-0.2, 0.0, 0.2)] + [[-9, 2, -9, 0], [9, 0, -9, 0]])
+    gold = [["B-Y"], ["B-Y"], ["B-Y"], ["B-X"], ["O"]]
+    decoder, lengths = Decoder(TAGS, "IOB2"), [1] * 5
+    assert decoder.tune(scores, gold) == 0.25
+    assert decoder.shifts == {"O": 0.0}
+    assert decoder.tune(scores, gold, types=True) == 1.0
+    assert decoder.types == ["-X", "-Y"]
+    assert decoder.shifts == {"O": 0.0, "-X": -1.5, "-Y": 0.0}
+    assert decoder(scores, lengths) == gold
 
 
-def test_with_caution_the_shift_is_the_smallest_of_those_that_are_nearly_as_good():
-    scores, gold = some_scores()
-    decoder = Decoder(TAGS, "IOB2")
-    best = decoder.tune(scores, gold)
-    furthest = decoder.outside
-    _, error = _f1_and_error(decoder(scores, [1] * len(gold)), gold, "IOB2")
-    f1 = decoder.tune(scores, gold, caution=2.0)
-    assert furthest < decoder.outside < 0.0  # nearer to what was learned
-    assert best - 2 * error <= f1 < best
-    closer = replace(decoder, outside=decoder.outside + 0.25)(scores, [1] * len(gold))
-    assert SpanScores.of(closer, gold).f1 < best - 2 * error
-    assert decoder.tune(scores, gold, caution=100.0) > 0
-    assert decoder.outside == 0.0
-
-
-def test_the_standard_error_of_f1_is_that_of_sentences_drawn_again():
-    scores, gold = some_scores()
-    found = Decoder(TAGS, "IOB2", outside=-2.0)(scores, [1] * len(gold))
-    f1, error = _f1_and_error(found, gold, "IOB2")
-    assert f1 == pytest.approx(SpanScores.of(found, gold).f1)
-    chance = np.random.default_rng(0)
-    draws = [chance.integers(0, len(gold), len(gold)) for _ in range(400)]
-    again = [SpanScores.of([found[i] for i in draw], [gold[i] for i in draw]).f1 for draw in draws]
-    assert error == pytest.approx(np.std(again), rel=0.15)
-    assert _f1_and_error([["O"]], [["O"]], "IOB2") == (0.0, 0.0)
+def test_a_type_may_be_called_o_and_there_may_be_none():
+    own = Decoder(Vocabulary(["O", "B-O"], padding=None, unknown=None), "IOB2", shifts={"-O": 2.0})
+    assert own(np.array([[1.0, 0.0]]), [1]) == [["B-O"]]
+    bare = Decoder(Vocabulary(["O", "B", "I"], padding=None, unknown=None), "IOB2", shifts={"": 2.0})
+    assert bare(np.array([[1.0, 0.0, 0.0]]), [1]) == [["B"]]
+    assert (own.types, bare.types) == (["-O"], [""])
 
 
 # -- runs ------------------------------------------------------------------------------------------
@@ -333,7 +318,7 @@ def test_what_an_interrupted_run_has_learned_can_be_used(tmp_path, data):
             say=lambda line: None,
         )
     system = TASK.load(folder)
-    assert system.scorer.outside == 0
+    assert system.scorer.shifts == {}
     assert system.predict(["we flew"])[0]["text"] == "we flew"
 
 
@@ -362,7 +347,9 @@ def test_a_run_that_lacks_a_file(tmp_path, run, name):
     assert name in str(caught.value)
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"outside": "x", "linear_outside": 0}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"network": {"O": "x"}, "linear": {}}', '{"network": {"O": 0}}']
+)
 def test_a_damaged_decoder_is_refused(tmp_path, run, content):
     for file in run[0].iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
@@ -441,7 +428,8 @@ def test_a_folder_without_settled_scheme_is_refused(tmp_path, run):
 
 def test_the_run_folder_holds_plain_files(run):
     shifts = json.loads((run[0] / "decoder.json").read_text())
-    assert set(shifts) == {"outside", "linear_outside"}
+    assert set(shifts) == {"network", "linear"}
+    assert set(shifts["network"]) == {"O"}
 
 
 def _sentences(parts):

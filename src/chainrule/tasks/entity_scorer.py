@@ -37,7 +37,6 @@ from ..data import (
     allowed_transitions,
     convert,
     faults,
-    spans_of,
 )
 from ..data.word_vectors import WordVectors
 from ..errors import DataError
@@ -46,7 +45,7 @@ from ..graph import Node
 from ..models import ChainTagger, Committee, LinearTagger, WindowTagger, YesNoTagger, viterbi
 from ..nn import Mode
 from ..ops import astype
-from ..train import Epochs
+from ..train import Epochs, SpanScores
 from ..train.configuration import Count, NonNegative, OptimizerOptions, Positive, Rate, TrainingOptions
 from .tagged_data import TaggedDataOptions
 from .tagging import (
@@ -63,9 +62,10 @@ from .tagging import (
 
 Tags = list[list[str]]
 
-_STEP = 0.25
-_COARSE = np.arange(-3, 3.1, 2 * _STEP)
-_FINE = np.array([-_STEP, _STEP])
+_COARSE = np.arange(-3, 3.1, 0.5)
+_FINE = np.array([-0.25, 0.25])
+_OF_A_TYPE = np.arange(-1.5, 1.6, 0.5)
+_ROUNDS = 2
 
 
 class EntityDataOptions(TaggedDataOptions):
@@ -103,8 +103,8 @@ class EntityTaggerOptions(TaggerOptions):
     """Corrupted windows for each true one, in an epoch."""
     tune_outside: bool = True
     """Whether the score of no entity is shifted by what is best on the validation sentences."""
-    caution: NonNegative = 0.0
-    """The smallest shift is taken whose F1 is within so many standard errors of the best one's."""
+    tune_types: bool = False
+    """Whether the score of each type is shifted so as well: texts differ in how frequent the types are."""
 
 
 class EntityConfig(TaggingConfig):
@@ -127,20 +127,24 @@ class EntityConfig(TaggingConfig):
 class Decoder:
     """The best of the allowed sequences of tags, by the words' scores and the transitions'.
 
-    ``learned`` are transitions (K, K), start and end (K,); none are zeros.  ``outside`` is added to the
-    score of the tag O, the first one: raised, fewer spans are found.
+    ``learned`` are transitions (K, K), start and end (K,); none are zeros.  ``shifts`` are added to the
+    scores of ``O`` and of all tags of a type (``-person``): with that of O raised, fewer spans are found.
     """
 
     tags: Vocabulary
     scheme: TagScheme
     learned: tuple[NDArray[Any], ...] | None = None
-    outside: float = 0.0
+    shifts: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def types(self) -> list[str]:
+        """The types of spans, as they stand behind the letters of the tags."""
+        return list(dict.fromkeys(_kind(tag) for tag in self.tags.tokens if tag != OUTSIDE))
 
     def __call__(self, scores: Scores, lengths: Sequence[int]) -> Tags:
         """The tags of sentences of so many words; ``scores`` (words, K) lie end to end."""
         between, start, end = self._transitions
-        shifted = scores.astype(np.float64)
-        shifted[:, 0] += self.outside
+        shifted = scores + np.array([self.shifts.get(_kind(tag), 0.0) for tag in self.tags.tokens])
         found = iter(self.tags.decode(viterbi(shifted, lengths, between, start, end)))
         return [[next(found) for _ in range(length)] for length in lengths]
 
@@ -151,49 +155,37 @@ class Decoder:
         learned = self.learned or tuple(np.zeros(mask.shape) for mask in masks)
         return tuple(np.where(mask, own, -np.inf) for mask, own in zip(masks, learned, strict=True))
 
-    def tune(self, scores: Scores, gold: Tags, caution: float = 0.0) -> float:
-        """Shift the score of O by what gives these sentences the best F1; the F1 is returned.
+    def tune(self, scores: Scores, gold: Tags, *, types: bool = False) -> float:
+        """Shift the score of O, or that of each type as well, by what gives these sentences the best F1.
 
-        F1 is nearly the same over a range of shifts, and which of them is best is chance.  With
-        ``caution`` c it is the smallest of those whose F1 is within c standard errors of the best: c = 1 is
-        the rule of Breiman et al., Classification and Regression Trees, 1984, section 3.4.3.
+        One shift after the other is set to the best of a grid, the others staying as they are: O first, then
+        twice each type, and O again.  Returns the F1.
         """
         lengths = [len(tags) for tags in gold]
-        seen: dict[float, tuple[float, float]] = {}
+        seen: dict[tuple[tuple[str, float], ...], float] = {}
 
-        def measured(shift: float) -> tuple[float, float]:
-            if shift not in seen:
-                self.outside = shift
-                seen[shift] = _f1_and_error(self(scores, lengths), gold, self.scheme)
-            return seen[shift]
+        def f1(shifts: dict[str, float]) -> float:
+            key = tuple(sorted(shifts.items()))
+            if key not in seen:
+                self.shifts = shifts
+                seen[key] = SpanScores.of(self(scores, lengths), gold, self.scheme).f1
+            return seen[key]
 
         # Of equals the smallest shift.
-        def best(shifts: Sequence[float]) -> float:
-            return max(shifts, key=lambda shift: (measured(shift)[0], -abs(shift)))
+        def best(name: str, grid: Sequence[float], own: dict[str, float]) -> dict[str, float]:
+            return max((own | {name: shift} for shift in grid), key=lambda of: (f1(of), -abs(of[name])))
 
-        about = best(_COARSE.tolist())
-        top = best([about, *(about + _FINE).tolist()])
-        least = seen[top][0] - caution * seen[top][1]
-        between = _STEP * np.arange(round(abs(top) / _STEP)) * np.sign(top)
-        self.outside = next((shift for shift in between.tolist() if measured(shift)[0] >= least), top)
-        return seen[self.outside][0]
+        def outside(own: dict[str, float]) -> dict[str, float]:
+            about = best(OUTSIDE, _COARSE.tolist(), own)
+            return best(OUTSIDE, [about[OUTSIDE], *(about[OUTSIDE] + _FINE).tolist()], about)
 
-
-def _f1_and_error(found: Tags, gold: Tags, scheme: TagScheme) -> tuple[float, float]:
-    """F1 of all spans, and its standard error where sentences are drawn at random.
-
-    F1 = 2R/N with R spans right and N found or gold; to first order a sentence with r and n of them moves it
-    by (2r - F1·n)/N, and the squares of these add up to the variance.
-    """
-    pairs = [
-        (set(spans_of(ours, scheme)), set(spans_of(theirs, scheme)))
-        for ours, theirs in zip(found, gold, strict=True)
-    ]
-    right = np.array([len(ours & theirs) for ours, theirs in pairs], np.float64)
-    count = np.array([len(ours) + len(theirs) for ours, theirs in pairs], np.float64)
-    total = max(float(count.sum()), 1.0)
-    f1 = 2 * float(right.sum()) / total
-    return f1, float(np.sqrt(((2 * right - f1 * count) ** 2).sum())) / total
+        found = outside({})
+        for _ in range(_ROUNDS if types else 0):
+            for name in self.types:
+                found = best(name, _OF_A_TYPE.tolist(), found)
+            found = outside(found)
+        self.shifts = found
+        return f1(found)
 
 
 @dataclass
@@ -201,7 +193,7 @@ class EntityScorer(Scorer):
     """Scores of tags, and the sequences of tags that they make."""
 
     options: EntityTaggerOptions = field(default_factory=EntityTaggerOptions)
-    outside: float = 0.0
+    shifts: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def untrained(
@@ -234,7 +226,7 @@ class EntityScorer(Scorer):
         if self.options.form == "crf":
             parts = [[v.value for v in (m.between, m.start, m.end)] for m in self.members]
             learned = tuple(np.mean(own, axis=0) for own in zip(*parts, strict=True))
-        return Decoder(self.tags, self.options.scheme, learned, self.outside)
+        return Decoder(self.tags, self.options.scheme, learned, self.shifts)
 
     def tag(self, encoded: Encoded) -> Tags:
         """The best allowed tags of each sentence, in the scheme that was learned."""
@@ -264,6 +256,11 @@ class EntityScorer(Scorer):
         for more in losses[1:]:
             total = total + more
         return total
+
+
+def _kind(tag: str) -> str:
+    """What is behind a tag's letter: ``-person``, or nothing where spans have no types; O is its own."""
+    return tag if tag == OUTSIDE else tag[1:]
 
 
 def _member(

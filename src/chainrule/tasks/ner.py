@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -57,8 +57,8 @@ class Baselines:
     """The spans of the training sentences."""
     linear: Scorer | None = None
     """Logistic regression on one-hot features of the same windows."""
-    outside: float = 0.0
-    """By how much its score of no span is shifted."""
+    shifts: dict[str, float] = field(default_factory=dict)
+    """By how much its scores of no span and of the types are shifted."""
 
 
 @dataclass
@@ -133,7 +133,7 @@ class EntityTagger:
             ),
         ]
         if own.linear is not None:
-            decoder = Decoder(own.linear.tags, self.config.model.scheme, outside=own.outside)
+            decoder = Decoder(own.linear.tags, self.config.model.scheme, shifts=own.shifts)
             scores = own.linear.scores(own.linear.encode(test))
             rows.append(("linear", "logistic regression", self._own(decoder(scores, test.sizes))))
         return rows
@@ -217,8 +217,8 @@ class EntityRecognition:
         if config.model.tune_outside:
             scores = system.scorer.scores(system.scorer.encode(held_out))
             decoder = system.scorer.decoder
-            best = decoder.tune(scores, gold, config.model.caution)
-            system.scorer.outside = decoder.outside
+            best = decoder.tune(scores, gold, types=config.model.tune_types)
+            system.scorer.shifts = decoder.shifts
         if config.compares:
             say("comparing with logistic regression")
             _add_linear(system, inner, folder)
@@ -292,7 +292,7 @@ class EntityRecognition:
         scorer = _loaded(config, folder)
         scorer.model.load_state_dict(folder.load_model()[0])
         baselines = _load_baselines(folder)
-        scorer.outside, baselines.outside = _load_shifts(folder)
+        scorer.shifts, baselines.shifts = _load_shifts(folder)
         baselines.linear = tagging.load_linear(config, scorer, folder)
         return EntityTagger(config, scorer, baselines)
 
@@ -350,8 +350,8 @@ def _add_linear(system: EntityTagger, inner: Tagged, folder: RunFolder) -> None:
         decoder = Decoder(own.linear.tags, config.model.scheme)
         held_out = own.linear.encode(inner.validation)
         scores = own.linear.scores(held_out)
-        decoder.tune(scores, inner.validation[inner.tag], config.model.caution)
-        own.outside = decoder.outside
+        decoder.tune(scores, inner.validation[inner.tag], types=config.model.tune_types)
+        own.shifts = decoder.shifts
 
 
 # -- on disk ---------------------------------------------------------------------------------------
@@ -368,17 +368,17 @@ def _load_baselines(folder: RunFolder) -> Baselines:
 
 
 def _save_shifts(system: EntityTagger, folder: RunFolder) -> None:
-    shifts = {"outside": system.scorer.outside, "linear_outside": system.baselines.outside}
+    shifts = {"network": system.scorer.shifts, "linear": system.baselines.shifts}
     write_atomically(folder.path / _DECODER, json.dumps(shifts) + "\n")
 
 
-def _load_shifts(folder: RunFolder) -> tuple[float, float]:
+def _load_shifts(folder: RunFolder) -> tuple[dict[str, float], dict[str, float]]:
     path = folder.existing(_DECODER)
     content = read_bytes(path)
     try:
-        found = json.loads(content)
-        return float(found["outside"]), float(found["linear_outside"])
-    except (ValueError, KeyError, TypeError) as error:
+        found = msgspec.json.decode(content, type=dict[Literal["network", "linear"], dict[str, float]])
+        return found["network"], found["linear"]
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError) as error:
         raise RunFolderError(
             f"decoder.json is damaged: {error}", where=str(path), mend="restore it, or train again"
         ) from None
