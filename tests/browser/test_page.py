@@ -288,6 +288,16 @@ def test_every_number_of_the_panel_is_the_records(fork: Any) -> None:
                 assert number(shown) == pytest.approx(float(array(explanation, term[what])), rel=1e-5)
 
 
+@pytest.mark.parametrize("name", ["fork", "digits", "text_cnn", "deep"])
+def test_the_page_holds_every_number_of_the_record(browser: Any, tmp_path: Path, name: str) -> None:
+    explanation = explanations(name)
+    with opened(browser, tmp_path, explanation) as page:
+        for number_of, tensor in enumerate(explanation.record["tensors"]):
+            shown = page.evaluate("k => Array.from(chainrule.store.recorded(k).data, Number)", number_of)
+            expected = decode(tensor)[0].reshape(-1).astype(np.float64)
+            np.testing.assert_array_equal(np.array(shown, np.float64), expected)
+
+
 def test_arrow_keys_read_the_entries_of_a_heat_map(digits: Any) -> None:
     explanation = explanations("digits")
     digits.evaluate("chainrule.visit(4, 'forward')")

@@ -110,7 +110,8 @@ export function drawShape(record, id, fold, found) {
   }
   const top = (-LINE * (found.lines.length - 1)) / 2;
   found.lines.forEach(({ text, size: points, role }, k) => {
-    parts.push(svg("text", { class: role, y: top + k * LINE + 0.35 * points, "font-size": points }, text));
+    const whole = text.endsWith("…") ? svg("title", {}, fold >= 0 && id < 0 ? foldName(record.folds[fold]) : `${record.nodes[id].label} ${record.nodes[id].name ?? ""}`) : null;
+    parts.push(svg("text", { class: role, y: top + k * LINE + 0.35 * points, "font-size": points }, text, whole));
   });
   if (opens) {
     const x = found.shape === "fold" ? width / 2 - 15 : width / 2 - 4, y = found.shape === "fold" ? -height / 2 + 15 : 0;
