@@ -141,7 +141,7 @@ def _told(
         f"({_times(other.size)}) and {up.formula.text()} ({_times(up.size)}): {formula.text()} is "
         f"{steps} → {_times(size)}, {only}.\n{entry}"
     )
-    marked = "".join(
+    marked = '<mspace width="0.5em"></mspace>'.join(
         f"<munder>{f.written.write(MATHML)}<mtext>{_times(f.standing)}</mtext></munder>" for f in factors
     )
     gradient = Derivative(up.formula.of, target) if isinstance(up.formula, Derivative) else target
