@@ -7,6 +7,8 @@ import pytest
 
 import chainrule as cr
 from chainrule import errors
+from chainrule.engines.trace import Trace
+from chainrule.ops import Composite
 
 
 def double(value: object, name: str) -> cr.Variable:
@@ -91,3 +93,59 @@ def test_only_float_scalars_are_stepped_through(make: object) -> None:
     with pytest.raises(errors.ShapeError, match="is not a scalar of a float type") as caught:
         cr.step_through(make(x))  # type: ignore[operator]
     assert "test_trace.py:" in str(caught.value)
+
+
+def test_composites_are_followed_inside_from_their_own_gradient() -> None:
+    """What the parts pass on to an input adds up to what the composite passes on, at every depth."""
+    x = cr.variable(np.random.default_rng(0).normal(size=(2, 5)), name="x")
+    h = cr.nn.gelu(x)
+    # Inputs that depend on each other: inside, each counts as given.
+    mixed = cr.functions.scaled_dot_product_attention(h, cr.tanh(h), cr.exp(cr.tanh(h)))
+    loss = cr.cross_entropy(h, [1, 3]) + (cr.softmax(h) * mixed).sum()
+    plain, trace = cr.step_through(loss), cr.step_through(loss, inside=True)
+    opened = 0
+
+    def walk(trace: Trace, given: frozenset[cr.Node]) -> None:
+        nonlocal opened
+        for step in trace:
+            if step.inside is None:
+                assert step.node in given or not isinstance(step.node.op, Composite)
+                continue
+            opened += 1
+            inner = step.inside
+            assert inner[inner.output].value.tobytes() == step.value.tobytes()
+            assert inner[inner.output].gradient.tobytes() == step.gradient.tobytes()
+            for child in dict.fromkeys(step.node.inputs):
+                outer = [c for c in trace[child].contributions if c.consumer is step.node]
+                found = [c.downstream for c in inner[child].contributions] if outer else []
+                assert np.allclose(sum(c.downstream for c in outer), sum(found), rtol=1e-12, atol=1e-14)
+            walk(inner, frozenset(step.node.inputs))
+
+    walk(trace, frozenset())
+    assert opened >= 3
+    for step, other in zip(plain, trace, strict=True):  # and outside nothing is another
+        assert step.node is other.node
+        assert step.inside is None
+        assert step.value.tobytes() == other.value.tobytes()
+
+
+def test_the_nodes_of_a_trace_are_those_that_the_sweep_wrote() -> None:
+    x = cr.variable([0.5, -1.0], name="x")
+    trace = cr.step_through((cr.tanh(x) * x).sum())
+    for step in trace.backward:
+        assert cr.evaluate(step.cotangent).tobytes() == step.gradient.tobytes()
+        for c in step.contributions:
+            assert cr.evaluate(c.graph.downstream).tobytes() == c.downstream.tobytes()
+            assert cr.evaluate(c.graph.upstream).tobytes() == c.upstream.tobytes()
+            assert trace[c.consumer].cotangent is c.graph.upstream
+            assert (c.graph.consumer, c.graph.index) == (c.consumer, c.index)
+            assert (c.local is None) == (c.graph.local is None)
+
+
+def test_inside_a_composite_nothing_flows_where_nothing_flows_to_it() -> None:
+    x, y = cr.variable([1.0, 2.0], name="x"), cr.variable(3.0, name="y")
+    trace = cr.step_through((cr.stop_gradient(cr.softmax(x)) * y).sum(), inside=True)
+    (softmax,) = [step for step in trace if step.node.op.name == "softmax"]
+    assert softmax.gradient is None
+    assert softmax.inside is not None
+    assert all(step.gradient is None for step in softmax.inside)
