@@ -130,7 +130,8 @@ def train(
     finally:  # where the disk is full, the result is shown all the same
         if as_json:
             where = {"task": task.name, "run": str(folder.path)}
-            emit_json({**where, **report_mapping(report), "records": records})
+            alarms = folder.manifest().get("alarms", [])
+            emit_json({**where, **report_mapping(report), "records": records, "alarms": alarms})
         else:
             print_report(report)
     if not quiet:
