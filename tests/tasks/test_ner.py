@@ -455,3 +455,34 @@ def test_training_words_are_cut_as_those_of_the_other_parts(tmp_path):
     system = TASK.load(RunFolder(tmp_path / "run"))
     assert system.predict(["@Ann saw #Rome!"])[0]["marked"] == "@Ann saw #[Rome place]!"
     assert train(tmp_path / "as-it-is", tmp_path, "linear_epochs=0").scores["test_f1"] < 0.9
+
+
+def test_validation_sentences_are_learned_from_once_all_is_chosen(tmp_path):
+    """The weights are others, the shift that was chosen stays; a tag that training never saw is left out."""
+    parts = {
+        "train": [[("we", "O"), ("saw", "O"), (name, tag)] for name, tag in _NAMED * 12],
+        "dev": [[("we", "O"), ("saw", "O"), (name, tag)] for name, tag in [*_NAMED, ("Ann", "B-odd")]],
+        "test": [[("we", "O"), ("saw", "O"), (name, tag)] for name, tag in _NAMED],
+    }
+    for name, sentences_ in parts.items():
+        (tmp_path / f"x.{name}.conll").write_bytes(columns(sentences_))
+    settings = ("features.channels=['word']", "model.forget=0", "linear_epochs=0", "training.epochs=6")
+    folders = [tmp_path / name for name in ("plain", "refit", "again")]
+    reports = [
+        train(folder, tmp_path, *settings, f"model.refit={own}")
+        for folder, own in zip(folders, ("false", "true", "true"), strict=True)
+    ]
+    assert reports[0].scores["validation_f1"] == reports[1].scores["validation_f1"]
+    for name in ("decoder.json", "model.safetensors"):
+        assert len({(folder / name).read_bytes() for folder in folders}) == 1
+    weights = [(folder / "refit.safetensors").read_bytes() for folder in folders[1:]]
+    assert weights[0] == weights[1] != (folders[0] / "model.safetensors").read_bytes()
+    resumed = train(folders[1], tmp_path, *settings, "model.refit=true", resume=True)
+    assert (folders[1] / "refit.safetensors").read_bytes() == weights[0]
+    assert resumed.scores["test_f1"] == reports[1].scores["test_f1"]
+    one, other = (TASK.load(RunFolder(folder)).scorer for folder in folders[:2])
+    words = sentences_of([["we", "saw", "Oslo"]])
+    assert not np.allclose(one.scores(one.encode(words)), other.scores(other.encode(words)))
+
+
+_NAMED = [("Oslo", "B-place"), ("Rome", "B-place"), ("it", "O"), ("them", "O")]

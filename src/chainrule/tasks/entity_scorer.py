@@ -105,6 +105,8 @@ class EntityTaggerOptions(TaggerOptions):
     """Whether the score of no entity is shifted by what is best on the validation sentences."""
     tune_types: bool = False
     """Whether the score of each type is shifted so as well: texts differ in how frequent the types are."""
+    refit: bool = False
+    """Whether, once all is chosen, the network is trained anew, on the validation sentences as well."""
 
 
 class EntityConfig(TaggingConfig):

@@ -27,7 +27,9 @@ from ..train.configuration import (
     recorded,
     to_mapping,
 )
+from ..train.tensors import Arrays, load_tensors, save_tensors
 from . import entity_reports, examples, tagging
+from .entity_refit import refit
 from .entity_scorer import Decoder, EntityConfig, EntityScorer, Tags, begin, in_scheme, scheme_of
 from .reporting import add_missing, add_training
 from .tagged_data import (
@@ -44,6 +46,7 @@ from .tagging import Scorer
 from .task import Example, Report, Say
 
 _LEXICON, _GAZETTEER, _DECODER = "lexicon.json", "gazetteer.json", "decoder.json"
+_REFIT = "refit.safetensors"
 _MOST_SAID = 3
 
 
@@ -219,6 +222,10 @@ class EntityRecognition:
             decoder = system.scorer.decoder
             best = decoder.tune(scores, gold, types=config.model.tune_types)
             system.scorer.shifts = decoder.shifts
+        if config.model.refit:
+            say("learning anew from the training and validation sentences together")
+            weights = refit(system.scorer, config, inner, int(result.best["epoch"]), reporter)
+            save_tensors(folder.path / _REFIT, weights, {})
         if config.compares:
             say("comparing with logistic regression")
             _add_linear(system, inner, folder)
@@ -290,7 +297,7 @@ class EntityRecognition:
                 "config.toml: data.scheme is not settled", where=str(folder.config_path), mend="train again"
             )
         scorer = _loaded(config, folder)
-        scorer.model.load_state_dict(folder.load_model()[0])
+        scorer.model.load_state_dict(_weights(config, folder))
         baselines = _load_baselines(folder)
         scorer.shifts, baselines.shifts = _load_shifts(folder)
         baselines.linear = tagging.load_linear(config, scorer, folder)
@@ -361,6 +368,12 @@ def _loaded(config: EntityConfig, folder: RunFolder) -> EntityScorer:
     scorer = EntityScorer.load(config, folder)
     assert isinstance(scorer, EntityScorer)
     return scorer
+
+
+def _weights(config: EntityConfig, folder: RunFolder) -> Arrays:
+    """Those of all sentences, where the run came so far; else the best by the validation sentences."""
+    path = folder.path / _REFIT
+    return load_tensors(path)[0] if config.model.refit and path.is_file() else folder.load_model()[0]
 
 
 def _load_baselines(folder: RunFolder) -> Baselines:
