@@ -26,6 +26,8 @@ from .naming import Named, choose
 from .notes import note_of
 from .regions import Region, is_inlined, is_number
 
+EXACT = {4: 1e-4, 8: 1e-9}
+"""By the bytes of a number: how far a line may deviate, as a part of its size."""
 _SHORT = 3
 """Pieces of a formula that nothing flows through, up to which it is written where it is read."""
 _SUBSTITUTED = 30
@@ -54,6 +56,8 @@ class Builder:
             if (gradient := self.trace[node].gradient) is not None:
                 self.values[self.gradient(node).text()] = gradient
         self.aliases: dict[Math, Symbol] = {}
+        self.exact = EXACT[loss.dtype.itemsize]
+        self._rounding = 64 * float(np.finfo(loss.dtype).eps) / self.exact
         self._short: dict[Math, Math] = {}
         self._readers: dict[Node, list[Region]] = {}
         for region in self.regions.values():
@@ -181,8 +185,7 @@ class Builder:
         self._remember(node, forms[-1])
         layers = [self.named.layers.get(region.node) for region in used]
         shown = [over_layers(form, layers) for form in forms]
-        value = self.trace[node].gradient
-        assert value is not None
+        value = self._value(node)
         meaning = Derivative(self.symbols[self.loss], self.symbols[node])
         left = self.gradient(node)
         return Line(
@@ -193,7 +196,7 @@ class Builder:
             factors=self._factors(forms[-1]),
             note=note_of(node, used),
             deviation=self._worst(forms, used, node, value),
-            size=_largest(value),
+            size=max([_largest(value), *[self._rounding * _largest(self._value(r.node)) for r in used]]),
             layer=self.named.layers.get(node),
             wanted=wanted,
         )
@@ -204,9 +207,12 @@ class Builder:
             return []
         pairs = [(self.gradient(region.node), self.symbols[region.node]) for region in used]
         forms = [chain(pairs, self.symbols[node], self.convention)]
-        if len(used) == 1 and max(node.ndim, used[0].node.ndim) <= 1:
+        if len(used) == 1 and node.ndim == 1 and used[0].node.shape == node.shape:
             found = jacobian_form(self._aliased(terms[0]), pairs[0][0], self.convention)
-            forms += [found] if found is not None else []
+            if (
+                found is not None and self._deviation(found, self._value(node)) != math.inf
+            ):  # entries were not broadcast
+                forms.append(found)
         return forms
 
     def _opened(self, rule: Math) -> Math | None:
@@ -248,28 +254,25 @@ class Builder:
         found = [d for form in forms if (d := self._deviation(form, value)) is not None]
         if self._deviation(forms[-1], value) is None:  # partly words: the rules themselves, added up
             values = {each: self.trace[each].value for each in self.named.names}
-            ones = np.ones(self.loss.shape, self.loss.dtype)
-            total = sum(
-                region.computed(node, values, self._gradient_of(region.node, ones)) for region in used
-            )
+            total = sum(region.computed(node, values, self._value(region.node)) for region in used)
             found.append(_difference(np.asarray(total), value))
         return max(found)
 
-    def _gradient_of(self, node: Node, ones: Array) -> Array:
-        found = ones if node is self.loss else self.trace[node].gradient
+    def _value(self, node: Node) -> Array:
+        """The gradient of a node on the path, as the run found it."""
+        found = self.trace[node].gradient
         assert found is not None
         return found
 
     def _deviation(self, form: Math, value: Array) -> float | None:
-        found = evaluate(form, self.values, self.convention)
-        if found is None:
-            return None
-        array = np.asarray(found, dtype=float)
-        if array.size == value.size:
-            array = array.reshape(value.shape)
         try:
+            found = evaluate(form, self.values, self.convention)
+            if found is None:
+                return None
+            array = np.asarray(found, dtype=float)
+            array = array.reshape(value.shape) if array.size == value.size else array
             return _difference(np.broadcast_to(array, value.shape), value)
-        except ValueError:  # the formula gives another shape altogether
+        except ValueError:  # the formula's shapes are not those of the run
             return math.inf
 
     def _factors(self, form: Math) -> str:

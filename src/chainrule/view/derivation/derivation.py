@@ -165,8 +165,7 @@ def derive(
     asked: str | list[Math] = [Derivative(name, builder.symbols[node]) for node in targets]
     if title is not None or len(targets) > _MOST_NAMED:
         asked = title or f"The gradient of {name.text()} by {len(targets)} parameters"
-    exact = 1e-9 if loss.dtype.itemsize == 8 else 1e-4
-    return Derivation(asked, convention, fold(values), fold(lines), _where(builder, inputs), exact)
+    return Derivation(asked, convention, fold(values), fold(lines), _where(builder, inputs), builder.exact)
 
 
 def _with_variables(loss: Node, targets: list[Node]) -> tuple[Node, list[Node], set[Node]]:

@@ -28,7 +28,7 @@ class Line:
     deviation: float | None = None
     """The largest difference between a form's value and the run's; None where no form could be computed."""
     size: float = 0.0
-    """The largest element of what the run gave."""
+    """What a deviation is held against: the run's largest element, or the rounding of what it came from."""
     layer: int | None = None
     span: tuple[int, int] | None = None
     """First and last layer that the line stands for, where layers repeat."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...namespace import erf
 from .calls import conformed
-from .notation import Big, Call, Cases, Derivative, Fence, Index, Indicator, Infix, Joined, Not, Shaped
+from .notation import Big, Call, Cases, Derivative, Fence, Index, Indicator, Infix, Joined, Not, Ones, Shaped
 from .tree import (
     Convention,
     Fraction,
@@ -75,6 +75,8 @@ class _Evaluation:
                 return self._matrices(formula)
             case Transpose(body):
                 return self._turned(self(body))
+            case Ones(shape):
+                return np.ones(shape)
             case Shaped(body, shape):
                 return conformed(np.asarray(self(body)), shape)
         return self._notation(formula)
@@ -146,7 +148,7 @@ def _softmax(x: Any) -> Any:
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-_NAMES = {"π": math.pi, "𝟏": 1.0, "I": 1.0}
+_NAMES = {"π": math.pi, "I": 1.0}
 _INFIX: dict[str, Callable[[Any, Any], Any]] = {
     "=": np.equal, "≠": np.not_equal, "<": np.less, "≤": np.less_equal, ">": np.greater,
     "≥": np.greater_equal, "∧": np.logical_and, "∨": np.logical_or, "⊻": np.logical_xor, "mod": np.mod,

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 from ...graph import Node
 from .calls import NEW, WHOLE, Printer, call, computing, sizes
-from .notation import Index, Joined, Shaped
-from .tree import Convention, Math, MatrixProduct, Product, Symbol, Transpose, Words, number
+from .notation import Index, Joined, Ones, Shaped
+from .tree import Convention, Math, MatrixProduct, Product, Transpose, Words, number
 
 
 def transposed(body: Math) -> Math:
     """The transpose, written without needless signs: ``(A B)ᵀ`` is ``Bᵀ Aᵀ``."""
     if isinstance(body, Transpose):
         return body.body
+    if isinstance(body, Ones) and body.ndim > 1:
+        return Ones((*body.shape[:-2], body.shape[-1], body.shape[-2]))
     if isinstance(body, Shaped) and len(body.shape) == 2:
         return Shaped(transposed(body.body), body.shape[::-1])
     if isinstance(body, MatrixProduct):
@@ -88,7 +90,7 @@ def _permute(node: Node, operands: Sequence[Math], convention: Convention) -> Ma
 
 def _broadcast(node: Node, operands: Sequence[Math], convention: Convention) -> Math:
     if node.inputs[0].size == 1:
-        return Product((operands[0], Symbol("𝟏", node.ndim)))
+        return Product((operands[0], Ones(node.shape)))
     return call(node, operands, "broadcast", f"to {sizes(node.shape)}")
 
 

@@ -132,6 +132,20 @@ class Index(Math):
 
 
 @dataclass(frozen=True)
+class Ones(Math):
+    """An array of ones, ``𝟏``: what spreads a number."""
+
+    shape: tuple[int, ...]
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def write(self, style: Style) -> str:
+        return style.symbol("𝟏", bool(self.shape))
+
+
+@dataclass(frozen=True)
 class Shaped(Math):
     """A formula as it stands, whose value has another shape: a vector seen as a column."""
 

@@ -9,7 +9,7 @@ from fractions import Fraction as Ratio
 from typing import NamedTuple
 
 from .movements import transposed
-from .notation import Big, Call, Cases, Indicator, Shaped
+from .notation import Big, Call, Cases, Indicator, Ones, Shaped
 from .tree import (
     Fraction,
     Math,
@@ -141,7 +141,7 @@ def _without_ones(factors: list[Math]) -> list[Math]:
 
 
 def _is_ones(formula: Math) -> bool:
-    return isinstance(formula, Symbol) and formula.name == "𝟏"
+    return isinstance(formula.body if isinstance(formula, Transpose) else formula, Ones)
 
 
 def _joined(factors: Sequence[Math]) -> Math:
@@ -288,9 +288,14 @@ def _turned(formula: Transpose | Shaped, upstream: Math | None) -> Math:
     arrays = [factor for factor in term.top if factor.ndim]
     if any(factor.ndim for factor in term.bottom) or len(arrays) > 1:
         return formula
-    turn = transposed if isinstance(formula, Transpose) else lambda factor: replace(formula, body=factor)
-    top = [f if not f.ndim or _is_ones(f) else turn(f) for f in term.top]
+    top = [_turned_factor(formula, factor) if factor.ndim else factor for factor in term.top]
     return _written(term._replace(top=top), upstream)
+
+
+def _turned_factor(formula: Transpose | Shaped, factor: Math) -> Math:
+    if isinstance(formula, Transpose):
+        return transposed(factor)
+    return Ones(formula.shape) if isinstance(factor, Ones) else replace(formula, body=factor)
 
 
 # -- functions with a name of their own --------------------------------------------------------------------
