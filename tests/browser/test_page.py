@@ -436,6 +436,40 @@ def test_zoom_and_pan_by_mouse_wheel_and_keys(fork: Any) -> None:
     fork.mouse.up()
     after = fork.evaluate("[chainrule.graph.camera.x, chainrule.graph.camera.y]")
     assert [b - a for a, b in zip(before, after, strict=True)] == pytest.approx([40, -25])
+    moved = scale()
+    fork.get_by_role("button", name="Zoom in").focus()
+    press(fork, "Enter")
+    assert scale() == pytest.approx(1.25 * moved)
+
+
+def test_a_drag_that_ends_on_a_shape_does_not_select_it(fork: Any) -> None:
+    shape = fork.locator(".shape[data-node='4'] .body")
+    box = shape.bounding_box()
+    fork.mouse.move(box["x"] + 5 + box["width"] / 2, box["y"] + box["height"] / 2)
+    fork.mouse.down()
+    fork.mouse.move(box["x"] + 45 + box["width"] / 2, box["y"] + box["height"] / 2, steps=5)
+    fork.mouse.up()
+    assert heading(fork) == "x"
+    shape.click()
+    assert heading(fork) == "b"
+
+
+def test_two_fingers_bring_the_picture_nearer(fork: Any) -> None:
+    start = fork.evaluate("chainrule.graph.camera.scale")
+    box = fork.locator("#stage").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    touch = fork.context.new_cdp_session(fork)
+
+    def fingers(kind: str, reach: float) -> None:
+        points = [{"x": x - reach, "y": y}, {"x": x + reach, "y": y}] if kind != "touchEnd" else []
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    fingers("touchStart", 40)
+    for reach in (50, 60, 70, 80):
+        fingers("touchMove", reach)
+    fingers("touchEnd", 0)
+    assert fork.evaluate("chainrule.graph.camera.scale") == pytest.approx(2 * start, rel=0.1)
+    assert fork.evaluate("chainrule.graph.camera.pointers.size") == 0
 
 
 def test_the_graph_is_walked_by_keys_alone(fork: Any) -> None:

@@ -25,10 +25,10 @@ export class Camera {
     stage.addEventListener("pointerdown", (event) => this._down(event));
     stage.addEventListener("pointermove", (event) => this._move(event));
     for (const name of ["pointerup", "pointercancel"]) {
-      stage.addEventListener(name, (event) => this.pointers.delete(event.pointerId));
+      addEventListener(name, (event) => this.pointers.delete(event.pointerId)); // outside of the stage, too
     }
-    // A drag that ends on a shape is no click on it.
-    stage.addEventListener("click", (event) => { if (this.dragged) event.stopPropagation(); }, true);
+    // A drag that ends on a shape is no click on it; a key on a button, which has no detail, is one.
+    stage.addEventListener("click", (event) => { if (this.dragged && event.detail) event.stopPropagation(); }, true);
     new ResizeObserver(() => this._resized()).observe(stage);
   }
 

@@ -329,7 +329,7 @@ export class Graph {
     if (!group || event.altKey || event.ctrlKey || event.metaKey) return;
     const fold = group.dataset.fold === undefined ? -1 : Number(group.dataset.fold);
     const id = group.dataset.node === undefined ? -1 : Number(group.dataset.node);
-    if (event.key === "Enter" || event.key === "o") {
+    if (event.key === "Enter" || event.key === " ") {
       if (fold >= 0) this.events.toggle(fold, true);
       else this.events.select(id, fold);
     } else if (event.key === "Escape") {

@@ -120,7 +120,7 @@ export class Walk {
       this.stop();
       this.step(direction);
     });
-    this.told = make("output", { class: "told", for: "scrubber" });
+    this.told = make("div", { class: "told" }); // the page says aloud what is reached
     const turn = (phase, label, key) => make("button", { type: "button", class: `turn ${phase}`, title: `to the ${phase} pass (${key})`,
       disabled: !this[phase].length, onclick: () => { this.stop(); this.turn(phase); } }, label);
     this.turns = { forward: turn("forward", "▲ forward", "f"), backward: turn("backward", "▼ backward", "b") };
