@@ -11,7 +11,7 @@ from typing import Any
 import click
 import numpy as np
 
-from ..differentiate import why_no_gradient
+from ..diagnose import GradientRow, gradient_report
 from ..dtypes import is_float
 from ..engines.nonfinite import first_nonfinite
 from ..engines.trace import Step, Trace, step_through
@@ -191,12 +191,17 @@ class _Shown:
     whole: bool = True
     """Whether every step is printed, or the parameters' gradients alone."""
 
+    def parameters(self) -> tuple[GradientRow, ...]:
+        """How much gradient reaches each of the variables."""
+        floats = {name: leaf for name, leaf in self.variables.items() if is_float(leaf.dtype)}
+        return gradient_report(self.output, floats, self.feed).rows
+
     def show(self, trace: Trace) -> None:
         value = _short(trace[trace.output].value)
         if not self.whole:
             click.secho(f"{self.title}: {value}\n", bold=True)
             click.echo(f"{self.about}\n")
-            print_table(Table("", ("parameter", "shape", "‖value‖", "‖gradient‖", ""), _norms(trace)))
+            print_table(Table("", _NORMS, tuple(map(_norms, self.parameters()))))
             return
         click.secho(f"{self.head} = {value}\n", bold=True)
         print_table(
@@ -272,19 +277,13 @@ def _given(options: dict[str, Any]) -> str | None:
     return next((name for name, value in options.items() if value is not None), None)
 
 
-def _norms(trace: Trace) -> tuple[tuple[Any, ...], ...]:
-    """Of each parameter: shape, norms of its value and its gradient, and why there is none."""
-    rows: list[tuple[Any, ...]] = []
-    for step in trace:
-        if isinstance(step.node, Variable):
-            shape = "×".join(map(str, step.node.shape)) or "scalar"
-            value = float(np.linalg.norm(np.ravel(step.value).astype(np.float64)))
-            if step.gradient is None:
-                rows.append((step.node.label, shape, value, None, why_no_gradient(trace.output, step.node)))
-            else:
-                norm = float(np.linalg.norm(np.ravel(step.gradient).astype(np.float64)))
-                rows.append((step.node.label, shape, value, norm, ""))
-    return tuple(rows)
+_NORMS = ("parameter", "shape", "‖value‖", "‖gradient‖", "zeros", "")
+
+
+def _norms(row: GradientRow) -> tuple[Any, ...]:
+    shape = "×".join(map(str, row.shape)) or "scalar"
+    zeros = None if row.gradient_norm is None else f"{row.zeros:.1%}"
+    return (row.name, shape, row.value_norm, row.gradient_norm, zeros, row.remark)
 
 
 def _size(page: Explanation) -> str:
@@ -349,7 +348,10 @@ def _mapping(shown: _Shown, trace: Trace) -> dict[str, Any]:
         "gradients": {name: _gradient(trace, leaf) for name, leaf in shown.variables.items()},
     }
     if not shown.whole:  # of a network all numbers are in the page
-        norms = {row[0]: {"norm": row[2], "gradient_norm": row[3]} for row in _norms(trace)}
+        norms = {
+            row.name: {"norm": row.value_norm, "gradient_norm": row.gradient_norm}
+            for row in shown.parameters()
+        }
         return {"value": result["value"], "parameters": norms}
     numbers = {step.node: step.number for step in trace}
     return {**result, "nodes": [_node(step, numbers) for step in trace]}
