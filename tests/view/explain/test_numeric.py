@@ -144,3 +144,14 @@ def test_rounding_in_float32_is_told_apart_from_a_wrong_rule() -> None:
     assert check.agrees
     assert "rounding in float32" in check.note
     assert check.worst > 0.1
+
+
+def test_a_nudge_that_moves_an_index_out_of_its_range_is_no_error() -> None:
+    def looked_up(value: float) -> Check:
+        x = cr.variable(value, "float64", name="x")
+        return checks(cr.take(cr.constant([1.0, 5.0]), cr.astype(x, "int32"), axis=0) * x)["x"]
+
+    near = looked_up(1.9999)  # a finer step stays inside
+    assert near.agrees
+    assert near.numeric == pytest.approx(5.0)
+    assert "not finite at 1 of them" in looked_up(2 - 1e-9).note

@@ -121,7 +121,7 @@ def _products(
     total = max(math.prod(shape) for shape in [node["shape"], *inputs])
     if node["op"] == "matmul":
         total = math.prod(node["shape"]) * inputs[0][-1]
-    return total / max(math.prod((of or node)["shape"]), 1)
+    return float(total / max(math.prod((of or node)["shape"]), 1))
 
 
 def _is_askable(record: Mapping[str, Any], number: int) -> bool:

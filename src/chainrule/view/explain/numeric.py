@@ -15,6 +15,7 @@ import numpy as np
 from ...dtypes import float64, is_float
 from ...engines.differences import AGREES, KINK, UNCERTAIN, WRONG, Difference, central, judge, steps
 from ...engines.trace import Step, Trace
+from ...errors import ChainruleError
 from ...graph import Array, Constant, Leaf, Node, topological
 from ...ops.casts import StopGradient
 
@@ -161,7 +162,10 @@ class Checks:
 
             def f(t: float, at: Any = at, entry: Any = entry, scale: float = scale) -> Array:
                 flat[entry] = at + t * scale
-                return self._output(target, {node: moved}, weight)
+                try:
+                    return self._output(target, {node: moved}, weight)
+                except ChainruleError:  # an index that the nudge moved out of its range
+                    return np.full(1, np.nan)
 
             best: Difference | None = None
             wanted = np.atleast_1d(analytic[entry] * scale)
