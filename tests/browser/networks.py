@@ -82,3 +82,11 @@ def not_finite() -> Explanation:
     """The logarithm of zero and of a negative number."""
     x = cr.variable(np.array([[0.0, 1.0, -1.0], [2.0, 0.5, 4.0]]), name="x")
     return explain(cr.sum(cr.log(x).named("y")).named("L"))
+
+
+def unrolled(steps: int) -> Explanation:
+    """A loop that reads one weight at every step."""
+    w, h = cr.variable(0.9, name="w"), cr.constant(0.5)
+    for _ in range(steps):
+        h = cr.tanh(w * h)
+    return explain(h.named("L"), check=False)

@@ -23,7 +23,7 @@ _STATES = {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["fork", "digits"])
+@pytest.mark.parametrize("name", ["fork", "digits", "deep"])
 def test_nothing_serious(browser: Any, tmp_path: Path, name: str, scheme: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
 

@@ -298,6 +298,17 @@ def test_the_page_holds_every_number_of_the_record(browser: Any, tmp_path: Path,
             np.testing.assert_array_equal(np.array(shown, np.float64), expected)
 
 
+def test_a_weight_of_many_readers_shows_the_first_terms_and_the_rest_when_asked(
+    browser: Any, tmp_path: Path
+) -> None:
+    with opened(browser, tmp_path, networks.unrolled(60)) as page:
+        page.evaluate("chainrule.visit(chainrule.record.nodes.find((n) => n.name === 'w').id, 'backward')")
+        assert page.locator(".term").count() == 12
+        page.get_by_text("48 more terms").click()
+        page.locator(".term").nth(59).wait_for()
+        assert "Sum over 60 consumers" in page.locator(".sum").text_content()
+
+
 def test_arrow_keys_read_the_entries_of_a_heat_map(digits: Any) -> None:
     explanation = explanations("digits")
     digits.evaluate("chainrule.visit(4, 'forward')")

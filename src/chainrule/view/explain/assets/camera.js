@@ -75,7 +75,7 @@ export class Camera {
   /** Bring a rectangle of the picture into view, and nearer if it is too small to read. */
   show(box, animate = true) {
     const { clientWidth: w, clientHeight: h } = this.stage;
-    const scale = Math.max(this.scale, Math.min(0.75, (w - 40) / box.width, (h - 40) / box.height));
+    const scale = Math.max(this.scale, Math.min(0.9, (w - 40) / box.width, (h - 40) / box.height));
     const left = box.x * scale + this.x, top = box.y * scale + this.y;
     const margin = 36;
     const inside = left >= margin && top >= margin + TOP / 2 && left + box.width * scale <= w - margin && top + box.height * scale <= h - margin;

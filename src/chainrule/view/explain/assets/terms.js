@@ -7,6 +7,7 @@ import { scalar } from "chainrule/store";
 import { math } from "chainrule/svg";
 
 const MOST_ENTRIES = 256; // of a check, as rows of a table
+const MOST_TERMS = 12; // at once; a weight of an unrolled loop has hundreds
 const LONG = 24; // characters of a rule that stands between two boxes
 
 const escaped = (text) => text.replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);
@@ -46,9 +47,19 @@ export function gradientSection(page, id, options) {
   if (id === record.output) section.append(make("p", {}, "The walk back begins here: the output changes by as much as itself, so its gradient is 1."));
   else if (!terms.length && home) section.append(make("p", {}, "It is the value of ", link(page, home.node), ", and has its gradient."));
   if (terms.length > 1) section.append(make("p", { class: "quiet" }, `${many(terms.length, "way")} lead on from it; their products add up.`));
-  section.append(...terms.map(({ term, k }) => product(page, id, term, k, top)));
+  section.append(...terms.slice(0, MOST_TERMS).map(({ term, k }) => product(page, id, term, k, top)));
+  if (terms.length > MOST_TERMS) section.append(rest(page, id, terms.slice(MOST_TERMS), top));
   section.append(sum(page, id, terms, top, options));
   return section;
+}
+
+/** The terms beyond the first, made when they are wanted. */
+function rest(page, id, terms, top) {
+  const details = make("details", { class: "rest" }, make("summary", {}, `${many(terms.length, "more term")}`));
+  details.addEventListener("toggle", () => {
+    if (details.childElementCount === 1) details.append(...terms.map(({ term, k }) => product(page, id, term, k, top)));
+  });
+  return details;
 }
 
 /** A button that selects a node. */
@@ -94,10 +105,10 @@ function sum(page, id, terms, top, options) {
   const { record } = page, node = record.nodes[id], place = `gradient:${id}`;
   const shown = tensorView(page.store.view(place), { name: `gradient of ${node.symbol}`, hidden: page.store.conceals(place), ...options });
   if (terms.length < 2) return make("div", { class: "result" }, partial(top, node.symbol), sign("="), shown);
-  const parts = terms.flatMap(({ term, k }, number) => [number ? sign("+") : null,
+  const parts = terms.slice(0, MOST_TERMS).flatMap(({ term, k }, number) => [number ? sign("+") : null,
     box("downstream", [`from ${record.nodes[term.consumer].symbol}`], shownTensor(page, `downstream:${id}:${k}`, "downstream"))]);
   return make("div", { class: "sum" }, make("p", { class: "from" }, `Sum over ${many(terms.length, "consumer")}`),
-    make("div", { class: "product" }, ...parts.filter(Boolean), sign("="), box("total", [partial(top, node.symbol)], shown)));
+    make("div", { class: "product" }, ...parts.filter(Boolean), ...(terms.length > MOST_TERMS ? [sign("+ … +")] : []), sign("="), box("total", [partial(top, node.symbol)], shown)));
 }
 
 /** The numerical gradient beside the analytic one, entry by entry. */
