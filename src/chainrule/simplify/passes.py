@@ -17,9 +17,10 @@ from .sparsity import ONE_FORM, ROW_PRODUCTS, SPARSITY
 from .stability import ALONE, STABILITY
 from .sums import REPEATED, SPARSE_NORMS, SPARSE_SUMS, SUMS_OF_SUMS
 
-GROUPS = ("exact", "signed zeros", "rounding", "stability", "sparsity")
+GROUPS = ("exact", "signed zeros", "rounding", "stability", "sparsity", "pooling")
 """The groups of rules, by what they may change: nothing; the sign of a zero; last digits; results that
-overflowed or cancelled; what zeros times infinities and NaNs would have given."""
+overflowed or cancelled; what zeros times infinities and NaNs would have given (the last two, of which
+``pooling`` makes few numbers out of the products behind max-over-time pooling)."""
 
 #: The rules in the order in which they are tried at a node.
 RULES = [

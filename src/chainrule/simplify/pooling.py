@@ -22,7 +22,7 @@ from ..ops.indexing import scatter
 from ..rewrite import Rule
 from .language import key, pattern, rules_of, steps
 
-sparse = rules_of("sparsity")
+sparse = rules_of("pooling")
 
 #: From how many places in time on: a dense product is several times faster for each of its operations.
 SHORTEST = 8

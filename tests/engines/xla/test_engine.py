@@ -223,3 +223,30 @@ def test_training_in_one_call_is_training_step_by_step(optimizer: str) -> None:
         found.append([parameter.value for parameter in parameters])
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+CONVOLUTIONS = [
+    # axes, kernel, stride, dilation, padding, groups
+    (1, 3, 1, 1, 0, 1), (1, 3, 2, 1, 1, 1), (1, 2, 1, 3, 2, 1), (2, (3, 2), (1, 2), 1, 1, 1),
+    (2, 3, 1, 2, 0, 1), (1, 3, 1, 1, 0, 2), (2, 5, 1, 1, 2, 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("axes", "size", "stride", "dilation", "padding", "groups"), CONVOLUTIONS)
+def test_convolutions_write_no_windows(
+    axes: int, size: Any, stride: Any, dilation: int, padding: int, groups: int
+) -> None:
+    rng = np.random.default_rng(7)
+    kernel = (size,) * axes if isinstance(size, int) else size
+    x = cr.variable(rng.normal(size=(2, *[11] * axes, 4)).astype("f"))
+    weight = cr.variable(rng.normal(size=(*kernel, 4 // groups, 6)).astype("f"))
+    convolution = cr.conv1d if axes == 1 else cr.conv2d
+    options: dict[str, Any] = {"stride": stride, "dilation": dilation, "padding": padding, "groups": groups}
+    found = convolution(x, weight, **options)
+    nodes = [found, *cr.gradients(cr.sum(found * found), [x, weight])]
+    program = Xla(nodes)
+    for one, other in zip(program.run({}), Stepper(nodes).run({}), strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-4)
+    if groups == 1:
+        rows, columns = found.size // 6, weight.size // 6
+        assert f"tensor<{rows}x{columns}xf32>" not in program.explain(whole=True)

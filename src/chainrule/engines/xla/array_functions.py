@@ -103,7 +103,7 @@ def windows(x: Array, places: tuple[Place, ...]) -> Array:
         axis: (x.shape[axis] - (size - 1) * dilation - 1) // stride + 1
         for axis, size, stride, dilation in places
     }
-    found = [x[_window(x.ndim, places, counts, offsets)] for offsets in np.ndindex(*sizes)]
+    found = [x[window(x.ndim, places, counts, offsets)] for offsets in np.ndindex(*sizes)]
     shape = [counts.get(axis, length) for axis, length in enumerate(x.shape)]
     return jnp.stack(found, axis=-1).reshape(*shape, *sizes)
 
@@ -111,16 +111,16 @@ def windows(x: Array, places: tuple[Place, ...]) -> Array:
 def add_windows(x: Array, places: tuple[Place, ...], lengths: tuple[int, ...]) -> Array:
     jnp = jax().numpy
     lead = x.ndim - len(places)
-    shape, counts = list(x.shape[:lead]), {}
+    shape = list(x.shape[:lead])
     for (axis, *_), length in zip(places, lengths, strict=True):
-        shape[axis], counts[axis] = length, x.shape[axis]
+        shape[axis] = length
     result = jnp.zeros(shape, x.dtype)
     for offsets in np.ndindex(*x.shape[lead:]):
-        result = result.at[_window(lead, places, counts, offsets)].add(x[(..., *offsets)])
+        result = result + put_window(x[(..., *offsets)], places, tuple(shape), offsets)
     return result
 
 
-def _window(
+def window(
     ndim: int, places: tuple[Place, ...], counts: dict[int, int], offsets: tuple[int, ...]
 ) -> tuple[slice, ...]:
     """Where the elements lie that stand at ``offsets`` in their windows."""
@@ -129,6 +129,17 @@ def _window(
         start = offset * dilation
         found[axis] = slice(start, start + (counts[axis] - 1) * stride + 1, stride)
     return tuple(found)
+
+
+def put_window(
+    x: Array, places: tuple[Place, ...], shape: tuple[int, ...], offsets: tuple[int, ...]
+) -> Array:
+    """Zeros of ``shape`` with ``x`` where :func:`window` reads it: padding, which is fused into a sum."""
+    edges = [(0, 0, 0)] * x.ndim
+    for (axis, _, stride, dilation), offset in zip(places, offsets, strict=True):
+        start, span = offset * dilation, (x.shape[axis] - 1) * stride + 1
+        edges[axis] = (start, shape[axis] - start - span, stride - 1)
+    return jax().lax.pad(x, np.zeros((), x.dtype), edges)
 
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))

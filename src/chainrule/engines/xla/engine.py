@@ -11,11 +11,14 @@ import numpy as np
 
 from ...errors import EngineError
 from ...graph import Array, Constant, Environment, Leaf, Node, Variable, leaf_value, topological
-from ...simplify import simplify
+from ...simplify import GROUPS, simplify
 from ..stepper import Stepper, check_updates
 from .lowering import lower, not_finite, on_device
 from .residence import residence_of
 from .setting import jax, settings
+
+_RULES = tuple([group for group in GROUPS if group != "pooling"])
+"""XLA's scattered loads take longer than dense products of mostly zeros."""
 
 _Pass = Callable[[Sequence[Any], Sequence[Any]], tuple[list[Any], list[Any], Any]]
 
@@ -39,7 +42,7 @@ class Xla:
         self._stepper = partial(Stepper, outputs, updates, finite=finite)
         check_updates(updates or {})
         jax()
-        simple = simplify(outputs, updates)
+        simple = simplify(outputs, updates, groups=_RULES)
         self._targets = [*simple.outputs, *simple.updates.values()]
         self._count, self._finite, self.journal = len(outputs), finite, simple.journal
         self._variables = list(simple.updates)

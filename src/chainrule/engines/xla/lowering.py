@@ -14,6 +14,7 @@ from ...graph import CONSTANT, Array, Constant, Leaf, Node, topological
 from ..stepper import run_op
 from .array_functions import note, noting
 from .setting import jax
+from .shifted import product
 
 WRITTEN_OUT = 1024
 """Bytes of a constant that may stand in the compiled text.  A larger one is an argument: baked in, sixteen
@@ -42,7 +43,10 @@ def lower(targets: Sequence[Node]) -> Lowered:
         with noting() as faults:
             for node in order:
                 if node not in found:
-                    found[node] = _value(node, [found[child] for child in node.inputs], calls)
+                    value = product(node, found)
+                    if value is None:
+                        value = _value(node, [found[child] for child in node.inputs], calls)
+                    found[node] = value
         fault = jax().numpy.zeros((), bool)
         for one in faults:
             fault = fault | one
