@@ -53,17 +53,19 @@ def order(
     *,
     bottom: Collection[int] = (),
     top: Collection[int] = (),
+    values: Sequence[int] | None = None,
 ) -> Ordering:
     """Layers of ``count`` vertices such that every edge goes up at least one, ordered for few crossings.
 
     Vertices are numbered so that edges go from smaller to larger numbers; those of ``bottom`` and ``top``
-    stand in a layer of their own below and above all others.
+    stand in a layer of their own below and above all others.  Edges of one of ``values`` (each edge's
+    source, if not given) go together as far as they can.
 
     >>> order(3, [(0, 2), (1, 2)]).rows
     [[0, 1], [2]]
     """
     layers = _pinned(_layers(count, edges), bottom, top)
-    chains, links = _split(edges, layers)
+    chains, links = _split(edges, layers, [source for source, _ in edges] if values is None else values)
     return Ordering(_tidied(_rows(layers, links), links), chains, layers, links)
 
 
@@ -127,27 +129,36 @@ def _pinned(layers: list[int], bottom: Collection[int], top: Collection[int]) ->
 
 
 def _split(
-    edges: Sequence[tuple[int, int]], layers: list[int]
+    edges: Sequence[tuple[int, int]], layers: list[int], values: Sequence[int]
 ) -> tuple[list[list[int]], list[tuple[int, int]]]:
-    """Long edges cut into links of one layer each by bend points, whose layers are appended."""
-    spans = sorted(layers[target] - layers[source] for source, target in edges)
+    """Long edges cut into links of one layer each by bend points, whose layers are appended.
+
+    Edges of one value share their bend points as far as they go together: a value that hundreds read runs
+    up as one line, from which its readers branch off.
+    """
+    reach: dict[tuple[int, int], int] = {}
+    for (source, target), value in zip(edges, values, strict=True):
+        reach[source, value] = max(reach.get((source, value), 0), layers[target] - layers[source])
     total, longest = 0, 1
-    for span in spans:
+    for span in sorted(reach.values()):
         total += span - 1
         if total > _MOST_BENDS:
             break
         longest = span
-    chains, links = [], []
-    for source, target in edges:
+    shared: dict[tuple[int, int, int], int] = {}
+    chains: list[list[int]] = []
+    links: dict[tuple[int, int], None] = {}
+    for (source, target), value in zip(edges, values, strict=True):
         chain: list[int] = []
         if layers[target] - layers[source] <= longest:
             for layer in range(layers[source] + 1, layers[target]):
-                chain.append(len(layers))
-                layers.append(layer)
-        ends = [source, *chain, target]
-        links += list(pairwise(ends))
+                if (source, value, layer) not in shared:
+                    shared[source, value, layer] = len(layers)
+                    layers.append(layer)
+                chain.append(shared[source, value, layer])
+        links.update(dict.fromkeys(pairwise([source, *chain, target])))
         chains.append(chain)
-    return chains, links
+    return chains, list(links)
 
 
 def _rows(layers: Sequence[int], links: Sequence[tuple[int, int]]) -> list[list[int]]:

@@ -178,3 +178,14 @@ def test_an_unrolled_loop_folds_into_its_steps() -> None:
     check(nodes, folds)
     (repeat,) = [f for f in folds if f["kind"] == "repeat"]
     assert repeat["count"] == 200
+
+
+def test_a_value_that_many_read_runs_up_as_one_line() -> None:
+    nodes = [node(0, [], kind="parameter", op="w"), node(1, [0])]
+    nodes += [node(k, [k - 1, 0]) for k in range(2, 30)]
+    (top,) = layouts(nodes, fold(nodes, {}))
+    chains = {target: bends for _, source, target, _, bends in top["edges"] if source == 0}
+    longest = chains[29]
+    assert len(longest) == 28
+    assert all(bends == longest[: len(bends)] for bends in chains.values())
+    assert top["vertices"] == len(nodes) + len(longest)

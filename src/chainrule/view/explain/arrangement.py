@@ -110,6 +110,7 @@ def _ordered(edges: Sequence[Edge], count: int, bottom: range, top: range) -> Or
         [(rank[edge.source], rank[edge.target]) for edge in edges],
         bottom={rank[v] for v in bottom},
         top={rank[v] for v in top},
+        values=[edge.value for edge in edges],
     )
     return found._replace(rows=[[back.get(v, v) for v in row] for row in found.rows])
 
