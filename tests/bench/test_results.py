@@ -10,8 +10,8 @@ import pytest
 
 from chainrule.bench import Figure, Machine, Results, Work, check_page, write_page
 from chainrule.bench.results import BEGIN, END
-from chainrule.cli.output import plain
 from chainrule.errors import DataError
+from chainrule.train.json_text import plain
 
 
 def results() -> Results:
