@@ -117,7 +117,8 @@ def test_softmax_and_cross_entropy() -> None:
 def test_logistic_regression() -> None:
     w, b = variable("w", 4), variable("b")
     x = cr.constant(rng.normal(size=4)).named("x")
-    loss = cr.nn.binary_cross_entropy_with_logits(w @ x + b, cr.constant(np.array(0.75312)))  # a number that no other test names
+    target = cr.constant(np.array(0.75312))  # a number that no other test names
+    loss = cr.nn.binary_cross_entropy_with_logits(w @ x + b, target)
     assert told(derive(loss, [w, b])) == {"δ": "σ(z) − t", "∂L/∂b": "δ", "∂L/∂w": "δ·x"}
 
 
