@@ -208,7 +208,15 @@ def test_an_exercise_and_a_convention(run: Run, tmp_path: Path) -> None:
             3,
             "cannot be written: No such file or directory\n  where: no/x.html",
         ),
+        ([""], 2, "the expression is empty"),
         (["x", "x=1", "--text", "a"], 2, "--text and --gold are for runs"),
+        ([".", "x=1", "--text", "a"], 2, "x=1: values are for expressions and functions, not for runs"),
+        ([".", "--text", "a\udcff", "--out", "x.html"], 2, "--text holds bytes that are no UTF-8"),
+        (
+            ["x", "x=1", "--out", "x.html", "--derive", "./x.html"],
+            2,
+            "--out and --derive are both x.html\n  mend:  give each a file of its own",
+        ),
     ],
 )
 def test_mistakes_leave_no_page(run: Run, tmp_path: Path, arguments: list[str], code: int, text: str) -> None:
@@ -250,6 +258,10 @@ def number(x=1.0):
 
 def broken(x=1.0):
     raise ValueError("no")
+
+
+def both(x, y):
+    return (x * y).sum()
 """
 
 
@@ -310,6 +322,13 @@ def test_a_graph_that_a_file_has_built(run: Run, file: str) -> None:
         ("number", [], 1, "number gives int, no node"),
         ("broken", [], 1, 'ValueError: no\n  where: mine.py, line 30: raise ValueError("no")'),
         ("loss", ["x=[1,2,3]"], 1, "matmul"),
+        (
+            "both",
+            ["x=[1,2,3]", "y=[1,2]"],
+            1,
+            "multiply: shapes (3,) and (2,) do not broadcast: axis -1 has lengths 3 and 2\n"
+            "  input 0: x, shape (3,), float32\n",
+        ),
     ],
 )
 def test_mistakes_about_a_file(

@@ -115,7 +115,9 @@ def test_the_mend_for_another_encoding_is_a_setting(
 def test_what_cannot_be_explained(run: Run, finished: Path) -> None:
     ran = run("explain", str(finished))
     assert ran.code == 2
-    assert "a run of digits has nothing to explain" in ran.err
+    assert (
+        "a run of digits as a whole has nothing to explain\n  mend:  give an example: --text TEXT" in ran.err
+    )
     ran = run("explain", str(finished.parent / "rn"))
     assert ran.code == 3
     assert "there is no such run folder" in ran.err

@@ -16,17 +16,15 @@ from ..dtypes import is_float
 from ..engines.nonfinite import first_nonfinite
 from ..engines.trace import Step, Trace, step_through
 from ..errors import DataError
-from ..graph import Array, Leaf, Node, Origin, Variable, derived_from, leaf_value, topological
+from ..graph import Array, Leaf, Node, Variable, derived_from, leaf_value, topological
 from ..tasks import Differentiates, Explains, Table
 from ..view import Explanation, derive, draw
 from ..view import explain as make_page
 from ..view.formulas import Convention
 from .command import Command, json_option, open_run
-from .explained_file import names_function, read_function
+from .explained_file import NO_LINE, names_function, read_function
 from .expressions import ExpressionError, binding_table, read_expression
 from .output import emit_json, print_report, print_table, report_mapping, say
-
-_NO_LINE = Origin(None, 0)
 
 
 class ExplainCommand(Command):
@@ -130,6 +128,10 @@ def explain(
         raise click.UsageError(f"--svg {svg}: the name must end in .svg or .png")
     if derived is not None and not derived.endswith((".tex", ".html", ".txt")):
         raise click.UsageError(f"--derive {derived}: the name must end in .tex, .html or .txt")
+    if out is not None and derived is not None and Path(out).absolute() == Path(derived).absolute():
+        raise click.UsageError(f"--out and --derive are both {out}\n  mend:  give each a file of its own")
+    if text is not None and _has_stray_bytes(text):
+        raise click.UsageError("--text holds bytes that are no UTF-8\n  mend:  give the text in UTF-8")
     is_file = names_function(subject)
     if not values and not is_file and _is_run(subject):
         if text is None:
@@ -141,6 +143,8 @@ def explain(
             return
         shown = _of_example(subject, text, gold)
     elif text is not None or gold is not None:
+        if Path(subject).is_dir():
+            raise click.UsageError(f"{values[0]}: values are for expressions and functions, not for runs")
         raise click.UsageError("--text and --gold are for runs\n  mend:  name the folder of a run")
     else:
         shown = _of_file(subject, values) if is_file else _of_expression(subject, values)
@@ -217,7 +221,7 @@ class _Shown:
 
 
 def _of_expression(expression: str, values: tuple[str, ...]) -> _Shown:
-    with derived_from(_NO_LINE, ""):  # the lines of this program say nothing to the user
+    with derived_from(NO_LINE, ""):
         found = read_expression(expression, binding_table(values))
     if found.output.size != 1:
         raise ExpressionError(
@@ -290,18 +294,26 @@ def _size(page: Explanation) -> str:
     return f"{len(page.record['nodes'])} nodes, {len(page.html.encode('utf-8')) / 1e6:.2f} MB"
 
 
+def _has_stray_bytes(text: str) -> bool:
+    """Whether it holds bytes of the command line that are no UTF-8, which Python keeps as surrogates."""
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def _is_run(text: str) -> bool:
     """Whether it is a folder, or was meant as one: something below a folder that is there."""
     path = Path(text)
-    return path.is_dir() or (len(path.parts) > 1 and path.parent.is_dir())
+    return bool(text) and (path.is_dir() or (len(path.parts) > 1 and path.parent.is_dir()))
 
 
 def _explain_run(run: str, first: int, as_json: bool) -> None:
     name, folder, system = open_run(run)
     if not isinstance(system, Explains):
-        raise click.UsageError(
-            f"a run of {name} has nothing to explain\n  mend:  chainrule evaluate {folder.path} shows scores"
+        mend = (
+            "give an example: --text TEXT"
+            if isinstance(system, Differentiates)
+            else f"chainrule evaluate {folder.path} shows scores"
         )
+        raise click.UsageError(f"a run of {name} as a whole has nothing to explain\n  mend:  {mend}")
     report = system.explain()
     if as_json:
         emit_json({"task": name, "run": str(folder.path), **report_mapping(report)})

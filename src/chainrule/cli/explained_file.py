@@ -14,9 +14,22 @@ import numpy as np
 
 from ..dtypes import is_float
 from ..errors import DataError
-from ..graph import Array, Node, Placeholder, Variable, conform, topological, variable
+from ..graph import (
+    Array,
+    Node,
+    Origin,
+    Placeholder,
+    Variable,
+    conform,
+    derived_from,
+    topological,
+    variable,
+)
 from ..nn import Module
 from .user_file import UserFileError, describe, run_file
+
+NO_LINE = Origin(None, 0)
+"""Of what comes from the command line: the lines of this program say nothing to the user."""
 
 _SUBJECT = re.compile(r"(?P<file>.+\.py):(?P<name>\w+)", re.DOTALL)
 
@@ -115,7 +128,8 @@ def _arguments(
         if _is_plain(parameter) or not _is_numbers(value):
             arguments[key] = _as_default(value, parameter) if key in values else value
         else:
-            arguments[key] = variables[key] = variable(value, name=key)
+            with derived_from(NO_LINE, ""):
+                arguments[key] = variables[key] = variable(value, name=key)
     return arguments, variables
 
 

@@ -133,7 +133,8 @@ def located(error: ChainruleError, op: Op, inputs: Sequence[Node]) -> ChainruleE
     lines = [f"{misfit.name}: {error.what}"]
     drawn = isinstance(error, ShapeError)
     for index, node in enumerate(inputs):
-        lines.append(f"  input {index}: {node.label}, shape {node.shape}, {node.dtype}, from {node.origin}")
+        place = "" if node.origin.code is None else f", from {node.origin}"
+        lines.append(f"  input {index}: {node.label}, shape {node.shape}, {node.dtype}{place}")
         lines += [f"    {line}" for line in misfit.history(index)] if drawn else []
     lines += [f"    {line}" for line in misfit.aligned()]
     new = type(error)("\n".join(lines), where=user_place(), mend=error.mend)
