@@ -39,3 +39,9 @@ def test_what_is_far_away_stands_as_an_input(tmp_path: Path) -> None:
 def test_an_error_about_no_op_has_nothing_to_draw() -> None:
     with pytest.raises(ArgumentError, match="has nothing to draw"):
         cr.diagnose.draw_error(pickle.loads(pickle.dumps(raised())))
+
+
+@pytest.mark.parametrize("error", [ValueError("shapes"), None])
+def test_what_is_no_error_of_this_library_has_no_drawing(error: object) -> None:
+    with pytest.raises(ArgumentError, match="about no op has nothing to draw"):
+        cr.diagnose.draw_error(error)  # type: ignore[arg-type]

@@ -60,3 +60,21 @@ def test_a_gradient_that_is_not_finite() -> None:
     assert report.finding is not None
     assert report.finding.node.op.name == "divide"
     assert str(report).startswith("multiply: not finite\ndivide first gives ∞ at [0]")
+
+
+def test_parameters_of_the_same_name_have_a_row_each() -> None:
+    first, second = (cr.variable([value], name="w") for value in (1.0, 2.0))
+    table = gradient_report(cr.sum(first * second), [first, second])
+    assert [(row.name, row.gradient_norm) for row in table.rows] == [("w", 2.0), ("w", 1.0)]
+
+
+def test_what_is_no_node_is_told() -> None:
+    w = cr.variable(1.0, name="w")
+    for ask in (
+        lambda: gradient_report(w * w, [3]),  # type: ignore[list-item]
+        lambda: explain_nonfinite(3.0),  # type: ignore[arg-type]
+        lambda: explain_nonfinite([w, None]),  # type: ignore[list-item]
+        lambda: cr.diagnose.why_gradient(3.0, w),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(cr.errors.ArgumentError, match="is not a node"):
+            ask()

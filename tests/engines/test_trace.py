@@ -149,3 +149,14 @@ def test_inside_a_composite_nothing_flows_where_nothing_flows_to_it() -> None:
     assert softmax.gradient is None
     assert softmax.inside is not None
     assert all(step.gradient is None for step in softmax.inside)
+
+
+def test_what_is_no_node_is_told() -> None:
+    with pytest.raises(errors.ArgumentError, match=r"step_through: 3\.0 is not a node"):
+        cr.step_through(3.0)  # type: ignore[arg-type]
+
+
+def test_a_feed_that_is_no_mapping_is_told() -> None:
+    x = cr.placeholder((), name="x")
+    with pytest.raises(errors.ArgumentError, match="feed: a mapping is wanted, got list"):
+        cr.step_through(x * x, [1.0])  # type: ignore[arg-type]

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from .. import differentiate
 from ..dtypes import is_float
 from ..engines.nonfinite import Finding, first_nonfinite
-from ..graph import Node, Variable, bind, topological
+from ..errors import ArgumentError
+from ..graph import Node, Variable, bind, topological, user_place
 
 
 class NonFiniteReport(NamedTuple):
@@ -54,7 +55,10 @@ def explain_nonfinite(
       why: log of 0
       mend: keep the argument above 0: log(cr.maximum(x, 1e-12)); or take the loss from logits ...
     """
-    targets = (outputs,) if isinstance(outputs, Node) else tuple(outputs)
+    targets = tuple(outputs) if isinstance(outputs, Sequence) else (outputs,)
+    for output in targets:
+        if not isinstance(output, Node):
+            raise ArgumentError(f"explain_nonfinite: {output!r} is not a node", where=user_place())
     environment = bind(feed)
     finding = first_nonfinite(targets, environment)
     if finding is not None or not gradients:

@@ -50,7 +50,7 @@ def draw_error(
     ...     print(draw_error(error))
     <drawing: graph of 3 against 4: 1 ops, 0 parameters, 2 inputs and constants>
     """
-    about = error.about
+    about = error.about if isinstance(error, ChainruleError) else None
     if not isinstance(about, Misfit):
         raise ArgumentError(
             f"draw_error: a {type(error).__name__} that is about no op has nothing to draw",

@@ -75,18 +75,18 @@ def gradient_report(
     w          2             5           2    0.4    50%
     b          scalar      0.5        none                every path from b ends at floor ...
     """
-    named = (
-        dict(parameters)
-        if isinstance(parameters, Mapping)
-        else {f"{x.label} #{i}" if x.name is None else x.name: x for i, x in enumerate(parameters)}
-    )
-    nodes = list(named.values())
+    nodes = list(parameters.values() if isinstance(parameters, Mapping) else parameters)
     found = gradients(loss, nodes)
+    names = (  # of a sequence several may have the same name, and each has its row
+        list(parameters)
+        if isinstance(parameters, Mapping)
+        else [f"{x.label} #{i}" if x.name is None else x.name for i, x in enumerate(nodes)]
+    )
     values = evaluate([*nodes, *[g for g in found if g is not None]], feed)
     flowing = iter(values[len(nodes) :])
     rows = [
         _row(name, loss, node, value, None if g is None else next(flowing), feed)
-        for (name, node), value, g in zip(named.items(), values, found, strict=False)
+        for name, node, value, g in zip(names, nodes, values, found, strict=False)
     ]
     return GradientTable(tuple(rows))
 

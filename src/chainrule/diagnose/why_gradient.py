@@ -121,14 +121,15 @@ def why_gradient(
       because 100 % of hidden (<doctest ...) is dead: 3 of 3 entries pass nothing back ...
     ...
     """
+    for node in (loss, parameter):
+        if not isinstance(node, Node):
+            raise ArgumentError(f"why_gradient: {node!r} is not a node", where=user_place())
     if loss.size != 1 or not is_float(loss.dtype):
         raise ShapeError(
             f"why_gradient: {loss!r} is not a scalar of a float type",
             where=user_place(),
             mend="reduce it (.sum(), .mean())",
         )
-    if not isinstance(parameter, Node):
-        raise ArgumentError(f"why_gradient: {parameter!r} is not a node", where=user_place())
     trained, outside = training(parameter, optimizer, model)
     name = name_of(parameter, loss, model)
     cut = _cut(loss, parameter)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..differentiate.sweep import sweep
 from ..dtypes import is_float
-from ..errors import ShapeError
+from ..errors import ArgumentError, ShapeError
 from ..graph import (
     CONSTANT,
     Array,
@@ -151,6 +151,8 @@ def step_through(
     %5    a + %4  5      %6: 1 × -2        -2
     %6    c * %5  -10                      1
     """
+    if not isinstance(output, Node):
+        raise ArgumentError(f"step_through: {output!r} is not a node", where=user_place())
     if output.size != 1 or not is_float(output.dtype):
         raise ShapeError(
             f"step_through: {output!r} is not a scalar of a float type",

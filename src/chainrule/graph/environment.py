@@ -25,6 +25,11 @@ def bind(feed: Mapping[Any, Any] | None) -> Environment:
     Variables may be fed as well: the value then stands in for their own in this one evaluation.
     """
     environment: Environment = {}
+    if feed is not None and not isinstance(feed, Mapping):
+        raise ArgumentError(
+            f"feed: a mapping is wanted, got {type(feed).__name__}",
+            mend="name each placeholder: feed={x: array}",
+        )
     for leaf, value in (feed or {}).items():
         if not isinstance(leaf, Placeholder | Variable):
             raise ArgumentError(

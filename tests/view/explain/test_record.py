@@ -240,3 +240,8 @@ def test_rules_with_numbers() -> None:
     assert "<mn>2</mn>" in rules["b"]["terms"][0]["rule"]["numbers"]
     assert rules["b"]["terms"][0]["rule"]["mathml"].startswith("<math>")
     assert rules["a"]["rule"] == {"text": "", "mathml": "", "numbers": None}
+
+
+def test_another_convention_is_refused() -> None:
+    with pytest.raises(cr.errors.ArgumentError, match="convention='diagonal'"):
+        cr.view.explain(expression()[0], convention="diagonal")  # type: ignore[arg-type]

@@ -9,7 +9,8 @@ from typing import Any
 
 from ...data.files import write_atomically
 from ...engines.trace import Step, step_through
-from ...graph import Node, bind
+from ...errors import ArgumentError
+from ...graph import Node, bind, user_place
 from ..formulas import Convention
 from ..text import escape
 from .numeric import Checks
@@ -75,7 +76,8 @@ def explain(
     composites as well, so that they can be opened.
 
     Raises ``ShapeError`` for what is no scalar of floats, ``UnboundError`` for a placeholder without a
-    value, ``DataError`` where ``path`` cannot be written.  Source: Goldberg (2017), chapter 5.
+    value, ``ArgumentError`` for another convention, ``DataError`` where ``path`` cannot be written.
+    Source: Goldberg (2017), chapter 5.
 
     >>> import chainrule as cr
     >>> a, b, c = (cr.variable(v, name=n) for n, v in [("a", 3.0), ("b", 1.0), ("c", -2.0)])
@@ -86,6 +88,10 @@ def explain(
     >>> b["symbol"], [term["rule"]["text"] for term in b["terms"]], b["check"]["agrees"]
     ('b', ['2·∂L/∂v₄'], True)
     """
+    if convention not in ("row", "column"):
+        raise ArgumentError(
+            f"explain: convention={convention!r}", where=user_place(), mend="'row' or 'column'"
+        )
     trace = step_through(output, feed, inside=unfold)
     recorder = Recorder(trace, convention=convention, checks=Checks(trace) if check else None)
     record = recorder.as_record(title or output.label, about, bind(feed), exercised=exercise)
