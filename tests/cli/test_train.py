@@ -343,7 +343,14 @@ def test_a_result_is_shown_where_its_pages_find_no_place(run: Run, monkeypatch: 
 
 
 def test_what_a_run_was_warned_of_stands_in_its_json(run: Run) -> None:
-    far = ["--set", "optimizer.learning_rate=100", "--set", "training.epochs=12", "--set", "training.patience=0"]
+    far = [
+        "--set",
+        "optimizer.learning_rate=100",
+        "--set",
+        "training.epochs=12",
+        "--set",
+        "training.patience=0",
+    ]
     ran = run("train", "digits", "--json", "-q", *far)
     assert ran.code == 0
     assert "rate-high" in {alarm["code"] for alarm in json.loads(ran.out)["alarms"]}
