@@ -306,3 +306,11 @@ def test_a_long_path_is_cut_in_the_middle() -> None:
     text = str(why_gradient(loss, parameter))
     assert "more" in text
     assert len(text.splitlines()) < 24
+
+
+def test_a_parameter_without_entries_is_told_as_such() -> None:
+    empty = cr.variable(np.zeros((0, 2)), name="empty")
+    why = cr.diagnose.why_gradient(cr.sum(empty * 2), empty)
+    assert [(cause.kind, cause.text) for cause in why.causes] == [
+        ("empty", "empty has no entries: its shape is (0, 2)")
+    ]

@@ -249,6 +249,10 @@ def _kind(flow: Flow, parameter: Node, others: Sequence[Node], size: float, own:
 
 
 def _causes(flow: Flow, parameter: Node, path: Sequence[Edge], kind: str) -> list[Cause]:
+    if parameter.size == 0:
+        return [
+            Cause("empty", f"{parameter.label} has no entries: its shape is {parameter.shape}", parameter)
+        ]
     if kind == "not finite":
         return [_not_finite(flow, parameter)]
     sums = [
