@@ -39,3 +39,9 @@ def test_refusals(run: Run, tmp_path: Path, subject: str, name: str, told: str) 
     assert ran.code == 2
     assert told in ran.err
     assert not (tmp_path / name).exists()
+
+
+def test_wide_tables_of_a_page_are_reached_by_key(run: Run, tmp_path: Path) -> None:
+    assert run("explain", "a*b", "a=2", "b=3", "--derive", "d.html").code == 0
+    page = (tmp_path / "d.html").read_text(encoding="utf-8")
+    assert page.count('<div class="scroll" tabindex="0">') == page.count('<div class="scroll"') == 2

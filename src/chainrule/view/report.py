@@ -127,7 +127,7 @@ def _table(headers: Sequence[str], rows: Sequence[Sequence[Any]], caption: str, 
     told = f"<caption>{escape(caption)}</caption>" if caption else ""
     body = "\n".join(lines)
     return (
-        f'<div class="scroll"><table class="{kind}">{told}<thead><tr>{head}</tr></thead>\n'
+        f'<div class="scroll" tabindex="0"><table class="{kind}">{told}<thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{body}\n</tbody></table></div>"
     )
 

@@ -187,7 +187,8 @@ def page(told: Told) -> str:
         exact = "largest deviation from the run"
         caption = f"<caption>{_ASKED}</caption>" if heading == "Backwards" else ""
         sections.append(
-            f'<section><h2>{heading}</h2>\n<div class="scroll"><table class="derivation">{caption}<thead><tr>'
+            f'<section><h2>{heading}</h2>\n<div class="scroll" tabindex="0">'
+            f'<table class="derivation">{caption}<thead><tr>'
             '<th scope="col">equation</th><th scope="col">shapes</th>'
             f'<th scope="col">{exact}</th></tr></thead>\n{body}</table></div></section>'
         )
