@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from chainrule.cli.explain import _in_a_line
 from chainrule.view.explain import decode, record_in
 
 from .conftest import Run
@@ -224,6 +225,14 @@ def test_mistakes_leave_no_page(run: Run, tmp_path: Path, arguments: list[str], 
     assert (ran.code, ran.out) == (code, "")
     assert ran.err.startswith(f"error: {text}")
     assert not list(tmp_path.iterdir())
+
+
+def test_of_a_long_title_the_ends_are_shown() -> None:
+    assert _in_a_line("Loss of “time flies”") == "Loss of “time flies”"
+    long = _in_a_line(f"Loss of “{'word ' * 10_000}end”")
+    assert len(long) < 210
+    assert long.startswith("Loss of “word ")
+    assert long.endswith("word end”")
 
 
 # -- a function of a file ------------------------------------------------------------------------------------

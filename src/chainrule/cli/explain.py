@@ -26,6 +26,9 @@ from .explained_file import NO_LINE, names_function, read_function
 from .expressions import ExpressionError, binding_table, read_expression
 from .output import emit_json, print_report, print_table, report_mapping, say
 
+_TITLE = 200
+"""Characters above a page."""
+
 
 class ExplainCommand(Command):
     """An expression that begins with a minus is answered with how to give it."""
@@ -270,11 +273,16 @@ def _of_example(run: str, text: str, gold: str | None) -> _Shown:
         example.loss,
         example.feed,
         parameters,
-        example.title,
+        _in_a_line(example.title),
         example.about,
         {"task": name, "run": str(folder.path), "text": text, "gold": gold, "about": example.about},
         whole=False,
     )
+
+
+def _in_a_line(title: str) -> str:
+    """Of a long text its beginning and its end stand for it."""
+    return title if len(title) <= _TITLE else f"{title[: _TITLE // 2]} … {title[-_TITLE // 2 :]}"
 
 
 def _given(options: dict[str, Any]) -> str | None:
