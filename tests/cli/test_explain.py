@@ -401,3 +401,10 @@ def test_mistakes_about_an_example(
     assert (ran.code, ran.out) == (code, "")
     assert ran.err.startswith(f"error: {text}")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_misspelt_option_is_answered_with_the_option_and_not_with_a_minus(run: Run) -> None:
+    ran = run("explain", "2*x", "x=1", "--outt", "l.html")
+    assert ran.code == 2
+    assert "--outt" in ran.err
+    assert "begins with a minus" not in ran.err

@@ -37,6 +37,8 @@ class ExplainCommand(Command):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
+            if error.option_name.startswith("--"):  # a misspelt option: no expression begins so
+                raise
             mend = 'an expression that begins with a minus stands after --: chainrule explain -- "-x" x=1'
             raise click.UsageError(f"no such option {error.option_name!r}\n  mend:  {mend}", ctx) from None
 

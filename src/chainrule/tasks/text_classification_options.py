@@ -32,7 +32,7 @@ class ModelOptions(Options):
     padding: Whole | None = None
     """Empty words before and behind a text; as many as let each word stand everywhere in a window if not
     given."""
-    activation: Literal[tuple(RISING)] = "relu"  # type: ignore[valid-type]
+    activation: Literal[tuple(RISING)] = "relu"  # type: ignore[valid-type]  # read from the table
     pooling: Literal["max", "average", "k-max"] = "max"
     k: Count = 2
     """For k-max."""

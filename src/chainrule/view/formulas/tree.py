@@ -56,7 +56,7 @@ class Math:
 
     def write(self, style: Style) -> str:
         """In a style."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not say how it is written")
 
     def parts(self) -> Sequence[Math]:
         """The formulas that this one is made of."""
