@@ -1,0 +1,163 @@
+"""Processes that run one program together: joining them, agreeing among them, and saying that one is alive."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ChainruleError, ConfigurationError
+from .setting import jax
+
+VARIABLE = "CHAINRULE_PROCESS"
+"""The environment variable that tells a process which of how many it is; ``chainrule launch`` sets it."""
+
+FELLOW_FAILED = 75
+"""The exit code of a process that another one, or the network, let down: what may go well the next time."""
+
+_SHUTDOWN_SECONDS = 5
+
+
+class FellowError(ChainruleError, ConnectionError):
+    """Another process of the run, or the network between them, failed."""
+
+    exit_code = FELLOW_FAILED
+
+
+class Place(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which of how many processes this is, and where the first one listens."""
+
+    coordinator: str
+    """Host and port of process 0's coordination service."""
+    processes: int
+    index: int
+    generation: int = 0
+    """How often the run was started again."""
+    heartbeat: int = 10
+    """Seconds without a sign of life after which a process counts as dead."""
+    wait: int = 300
+    """Seconds in which all processes must have come together."""
+    address: str | None = None
+    """Under which the others reach this process; None: that of the host's name."""
+    progress: str | None = None
+    """A file that is written as the process gets on; whoever supervises it looks at its age."""
+
+    @classmethod
+    def here(cls) -> Place | None:
+        """What the environment says; None where this process runs by itself."""
+        text = os.environ.get(VARIABLE)
+        if not text:
+            return None
+        try:
+            return msgspec.json.decode(text, type=cls)
+        except msgspec.DecodeError as error:
+            raise ConfigurationError(
+                f"{VARIABLE} is damaged: {error}", mend="let chainrule launch set it, or unset it"
+            ) from None
+
+
+def progress(text: str) -> None:
+    """Note that this process gets on, where somebody watches."""
+    if (place := Place.here()) is not None and place.progress is not None:
+        Path(place.progress).write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def fellow_failures() -> Iterator[None]:
+    """What JAX raises inside, in a run of several processes, is put down to the others or the network."""
+    failed = jax().errors.JaxRuntimeError if Place.here() is not None else ()
+    try:
+        yield
+    except failed as error:
+        raise FellowError(
+            "another process of the run, or the network between them, failed",
+            where=str(error).splitlines()[0],
+            mend="see the logs of the other processes; the run goes on from its last checkpoint",
+        ) from error
+
+
+def join() -> Place | None:
+    """Come together with the other processes, if there are any; before JAX is used for anything else.
+
+    Raises ``FellowError`` where they cannot be reached in time, ``MissingExtraError`` without JAX.
+    """
+    place = Place.here()
+    if place is None:
+        return None
+    found = jax()
+    if found.distributed.is_initialized():
+        return place
+    progress("joining")
+    found.config.update("jax_cpu_collectives_implementation", "gloo")
+    try:
+        found.distributed.initialize(
+            place.coordinator,
+            place.processes,
+            place.index,
+            initialization_timeout=place.wait,
+            heartbeat_timeout_seconds=place.heartbeat,
+            shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
+        )
+        count = found.process_count()
+    except RuntimeError as error:
+        raise FellowError(
+            f"the processes did not come together at {place.coordinator} in {place.wait} seconds",
+            where=f"process {place.index} of {place.processes}: {str(error).splitlines()[0]}",
+            mend="see that all hosts reach that address and port, and that each runs the same command",
+        ) from None
+    assert count == place.processes
+    progress("joined")
+    return place
+
+
+class Team:
+    """The processes of a run, of which this is one.  What depends on a clock or a signal is agreed upon.
+
+    All processes must ask the same things in the same order.
+
+    >>> alone = Team()
+    >>> alone.index, alone.count
+    (0, 1)
+    >>> alone.first(np.array([2.5])).tolist(), alone.any(np.array([True])).tolist()
+    ([2.5], [True])
+    """
+
+    def __init__(self, index: int = 0, count: int = 1) -> None:
+        self.index, self.count = index, count
+
+    @classmethod
+    def here(cls) -> Team:
+        """All processes that JAX knows of, if any were joined; else this one alone."""
+        if Place.here() is None:
+            return cls()
+        return cls(jax().process_index(), jax().process_count())
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the one that reads and writes the run folder and speaks to the user."""
+        return self.index == 0
+
+    def gather(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Everybody's values, (processes, …)."""
+        if self.count == 1:
+            return values[None]
+        from jax.experimental import multihost_utils as hosts
+
+        # As bytes: no type is widened or narrowed on the way.
+        found = np.asarray(hosts.process_allgather(np.frombuffer(values.tobytes(), np.uint8)))
+        return np.frombuffer(found.tobytes(), values.dtype).reshape(self.count, *values.shape)
+
+    def first(self, values: NDArray[Any]) -> NDArray[Any]:
+        """The values of the one that leads."""
+        return self.gather(values)[0]
+
+    def any(self, flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Where any of them is true."""
+        found: NDArray[np.bool_] = self.gather(flags).any(axis=0)
+        return found
