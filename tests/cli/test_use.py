@@ -11,7 +11,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from chainrule.errors import MissingExtraError
 from chainrule.tasks.digits_data import load_test
+from chainrule.train import RunFolder
 
 from .conftest import Run
 
@@ -276,3 +278,38 @@ def test_an_empty_out_is_not_the_present_folder(run: Run, tmp_path: Path) -> Non
     ran = run("train", "digits", "--out", "")
     assert (ran.code, ran.err) == (2, "error: --out is empty\n  mend:  name a folder; . is the present one\n")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", [["evaluate"], ["predict"], ["explain"]])
+def test_a_run_trained_with_jax_is_used_without(
+    run: Run, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    def missing() -> None:
+        raise MissingExtraError("jax", "xla", "the engine xla")
+
+    pixels = _lines(1)[0][0]
+    more = {"evaluate": [], "predict": [pixels], "explain": ["--text", pixels]}[command[0]]
+    there = run(*command, str(finished), *more)
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    text = (copy / "config.toml").read_text(encoding="utf-8")
+    (copy / "config.toml").write_text(text.replace('"native"', '"xla"'), encoding="utf-8")
+    monkeypatch.setattr(sys.modules["chainrule.compile"], "jax", missing)
+    here = run(*command, str(copy), *more)
+    assert (here.code, here.out) == (0, there.out)
+    assert here.err.count("needs the package 'jax', which is not installed; here it is used with") == 1
+    assert run("train", "digits", "--resume", "--quiet", "--out", str(copy)).code == 1
+
+
+def test_a_run_older_than_a_setting_is_gone_on_with_as_it_was(
+    run: Run, finished: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    older = (copy / "config.toml").read_text(encoding="utf-8").replace("linear_epochs = 20\n", "")
+    (copy / "config.toml").write_text(older, encoding="utf-8")
+    RunFolder(copy).write_manifest({})
+    assert run("evaluate", str(copy)).code == 0
+    (copy / "linear.safetensors").unlink()
+    resumed = run("train", "digits", "--resume", "--out", str(copy), "--set", "training.epochs=3", "--json")
+    assert (resumed.code, "test_linear_accuracy" in json.loads(resumed.out)["scores"]) == (0, False)

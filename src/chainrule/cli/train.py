@@ -13,7 +13,8 @@ from ..compile import ENGINES, engine_named
 from ..errors import ChainruleError, ConfigurationError, DataError, RunFolderError
 from ..tasks import TASKS, Report, Task
 from ..train import Reporter, RunFolder, Silent, default_reporter
-from ..train.configuration import Options, recorded, resolve, to_mapping
+from ..train.configuration import Options, resolve, to_mapping
+from ..train.recorded import recorded
 from ..train.run_folder import to_toml
 from .command import Command, json_option, unknown
 from .output import emit_json, print_report, report_mapping, say
@@ -114,10 +115,11 @@ def train(
     overrides = list(settings)
     overrides += [f"training.seed={seed}"] if seed is not None else []
     overrides += [f'training.engine="{engine}"'] if engine is not None else []
+    begin = None
     if resume:
         folder = _run_to_resume(task, out, config_file, seed)
-        config_file = str(folder.config_path)
-    config = resolve(task.Config, file=config_file, settings=overrides, task=task.name)
+        begin = recorded(task.Config, folder)
+    config = resolve(task.Config, file=config_file, settings=overrides, task=task.name, begin=begin)
     if show_config:
         click.echo(to_toml({"task": task.name, **to_mapping(config)}), nl=False)
         return
@@ -205,12 +207,11 @@ def _run_to_resume(task: Task, out: str | None, config_file: str | None, seed: i
 
 
 def _checked(folder: RunFolder, task: Task) -> RunFolder:
-    """``folder``, if the configuration in it is whole and of this task; nothing is written before that."""
+    """``folder``, if the run in it is of this task."""
     if folder.task != task.name:
         raise ConfigurationError(
             f"the run is of the task {folder.task!r}, not {task.name!r}", where=str(folder.path)
         )
-    recorded(task.Config, folder)
     return folder
 
 

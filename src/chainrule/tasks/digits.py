@@ -41,9 +41,9 @@ from ..train.configuration import (
     make_optimizer,
     make_plateau,
     make_settings,
-    recorded,
     to_mapping,
 )
+from ..train.recorded import recorded_for_use
 from ..train.tensors import load_tensors, save_tensors
 from . import examples
 from .digits_data import SKLEARN_DIGITS, Images, Labels, Split, load_digits, load_test, read_images
@@ -329,7 +329,7 @@ class Digits:
 
     def load(self, folder: RunFolder) -> DigitRecogniser:
         """The recogniser that a run left behind."""
-        config = recorded(Configuration, folder)
+        config = recorded_for_use(Configuration, folder)
         arrays, _ = folder.load_model()
         shape = _read_shape(folder)
         system = self._system(config, tuple(shape.image), shape.classes, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -64,5 +64,5 @@ class Configuration(Options):
     training: TrainingOptions = msgspec.field(
         default_factory=lambda: TrainingOptions(epochs=30, batch=64, patience=0)
     )
-    linear_epochs: Whole = 20
+    linear_epochs: Annotated[Whole, msgspec.Meta(extra={"before": 0})] = 20
     """Epochs of the logistic regression that the network is compared with; 0 leaves it out."""

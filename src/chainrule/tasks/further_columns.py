@@ -107,6 +107,7 @@ class FurtherColumns:
             own.create(self.recorded, replace=True)
             self.tagger.save(own)
             own.save_model(self.tagger.model.state_dict(), {})
+            own.write_manifest({})
 
     @classmethod
     def load(cls, folder: RunFolder, options: TaggedDataOptions, load: LoadTagger) -> FurtherColumns:

@@ -26,9 +26,9 @@ from ..train.configuration import (
     make_optimizer,
     make_plateau,
     make_settings,
-    recorded,
     to_mapping,
 )
+from ..train.recorded import recorded_for_use
 from . import examples
 from .corpus import (
     END,
@@ -366,7 +366,7 @@ class LanguageModeling:
 
         Raises ``RunFolderError`` or ``DataError`` for a folder that is incomplete or damaged.
         """
-        config = recorded(LanguageModelConfig, folder)
+        config = recorded_for_use(LanguageModelConfig, folder)
         system = LanguageModel.untrained(config, Vocabulary.load(folder.existing(_VOCABULARY)))
         system.model.load_state_dict(folder.load_model()[0])
         return system

@@ -24,9 +24,9 @@ from ..train.configuration import (
     make_optimizer,
     make_plateau,
     make_settings,
-    recorded,
     to_mapping,
 )
+from ..train.recorded import recorded_for_use
 from ..train.tensors import Arrays, load_tensors, save_tensors
 from . import entity_reports, examples, tagging
 from .entity_refit import refit
@@ -291,7 +291,7 @@ class EntityRecognition:
 
         Raises ``RunFolderError`` or ``DataError`` for a folder that is incomplete or damaged.
         """
-        config = recorded(EntityConfig, folder)
+        config = recorded_for_use(EntityConfig, folder)
         if config.data.scheme == "auto":
             raise RunFolderError(
                 "config.toml: data.scheme is not settled", where=str(folder.config_path), mend="train again"

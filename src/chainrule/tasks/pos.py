@@ -25,9 +25,9 @@ from ..train.configuration import (
     make_optimizer,
     make_plateau,
     make_settings,
-    recorded,
     to_mapping,
 )
+from ..train.recorded import recorded_for_use
 from . import examples, tagging
 from .reporting import add_confusion, add_missing, add_training
 from .tagged_data import (
@@ -304,7 +304,7 @@ class PosTagging:
 
         Raises ``RunFolderError`` or ``DataError`` for a folder that is incomplete or damaged.
         """
-        config = recorded(TaggingConfig, folder)
+        config = recorded_for_use(TaggingConfig, folder)
         scorer = Scorer.load(config, folder)
         scorer.model.load_state_dict(folder.load_model()[0])
         lexicon = Lexicon.load(folder.existing(_LEXICON))

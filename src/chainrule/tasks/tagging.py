@@ -39,8 +39,8 @@ from ..train.configuration import (
     Rate,
     TrainingOptions,
     Whole,
-    recorded,
 )
+from ..train.recorded import recorded_for_use
 from ..train.tensors import load_tensors, save_tensors
 from .further_columns import FurtherColumns
 from .reporting import LINEAR
@@ -257,7 +257,7 @@ def begin(config: TaggingConfig, train: Sentences, tag: str, given: Given) -> Sc
 
 def _trained(folder: RunFolder) -> Scorer:
     """The scorer that a run of ``pos`` left behind."""
-    scorer = Scorer.load(recorded(TaggingConfig, folder), folder)
+    scorer = Scorer.load(recorded_for_use(TaggingConfig, folder), folder)
     scorer.model.load_state_dict(folder.load_model()[0])
     return scorer
 

@@ -13,7 +13,8 @@ from ..data.sources import recorded_source
 from ..errors import RunFolderError
 from ..graph import placeholder
 from ..train import Reporter, RunFolder
-from ..train.configuration import Options, recorded, to_mapping
+from ..train.configuration import Options, to_mapping
+from ..train.recorded import recorded_for_use
 from .labelled_text import Split, Texts, check_options
 from .reporting import add_training
 from .task import Report, Say
@@ -111,7 +112,7 @@ class TextClassification:
 
         Raises ``RunFolderError`` or ``DataError`` for a folder that is incomplete or damaged.
         """
-        system = TextClassifier.restored(recorded(TextConfig, folder), folder)
+        system = TextClassifier.restored(recorded_for_use(TextConfig, folder), folder)
         system.model.load_state_dict(folder.load_model()[0])
         system.folds = _read_folds(folder)
         system.linear = NgramRegression.load(

@@ -36,9 +36,9 @@ from ..train.configuration import (
     Options,
     make_plateau,
     make_settings,
-    recorded,
     to_mapping,
 )
+from ..train.recorded import recorded_for_use
 from . import examples
 from .corpus import check_options
 from .counted_vectors import COUNTED, counted, load_counted, save_counted
@@ -342,6 +342,7 @@ class WordVectorLearning:
         system.model.given.weight.assign(np.concatenate([np.zeros_like(matrix[:1]), matrix]))
         self._record(system, folder, resume)
         folder.save_model(system.model.state_dict(), {"vectors_of": given})
+        folder.write_manifest({})
         say(f"{len(vectors):,} vectors of {vectors.dimension} numbers")
         return _examined(Report(f"Word vectors of {origin.name}"), system)
 
@@ -350,7 +351,7 @@ class WordVectorLearning:
 
         Raises ``RunFolderError`` or ``DataError`` for a folder that is incomplete or damaged.
         """
-        config = recorded(Word2VecConfig, folder)
+        config = recorded_for_use(Word2VecConfig, folder)
         system = Word2Vec.untrained(config, *_recorded_words(folder))
         system.model.load_state_dict(folder.load_model()[0])
         system.counted = load_counted(folder, system.vocabulary.tokens[1:])

@@ -18,11 +18,10 @@ import msgspec
 
 from .. import optim
 from ..compile import DEFAULT_ENGINE, ENGINES
-from ..errors import ConfigurationError, DataError, RunFolderError
+from ..errors import ConfigurationError, DataError
 from ..functions import ACTIVATIONS
 from .invariants import ALARMS
 from .loop import Settings
-from .run_folder import RunFolder
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NonNegative = Annotated[float, msgspec.Meta(ge=0)]
@@ -96,9 +95,16 @@ _TELLING = ("kind", "rule", "source")
 
 
 def resolve(
-    kind: type[C], *, file: str | Path | None = None, settings: Iterable[str] = (), task: str | None = None
+    kind: type[C],
+    *,
+    file: str | Path | None = None,
+    settings: Iterable[str] = (),
+    task: str | None = None,
+    begin: C | None = None,
 ) -> C:
     """The configuration of ``kind``: its defaults, then ``file`` (TOML), then ``section.key=value`` settings.
+
+    With ``begin``, such as a run's own configuration, that in place of the defaults.
 
     A section that is given a value takes it as what it says it is, its ``kind``, ``rule`` or ``source``:
     ``optimizer=sgd`` is ``optimizer.rule=sgd``.  A file may name the ``task`` it is for, as those of run
@@ -115,7 +121,7 @@ def resolve(
     chainrule.errors.ConfigurationError: there is no setting 'training.epoch'
       mend:  did you mean training.epochs or training.batch?
     """
-    tree = _read(file) if file is not None else {}
+    tree = merged({} if begin is None else to_mapping(begin), {} if file is None else _read(file))
     named = tree.pop("task", task)
     if named != task:
         raise ConfigurationError(
@@ -131,44 +137,20 @@ def resolve(
 def from_mapping(kind: type[C], tree: Mapping[str, Any]) -> C:
     """The configuration that ``tree`` describes, checked; what it leaves out is as in ``kind()``."""
     known = _keys(kind)
-    for key, value in _leaves(tree):
+    for key, value in leaves(tree):
         if key not in known:
             raise ConfigurationError(f"there is no setting {key!r}", mend=_nearest(key, known))
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigurationError(f"{key}: {value} is not finite", mend=_example(kind, key))
     try:
         # A section's defaults are those of the whole configuration, not those of the section's own class.
-        return msgspec.convert(_merged(to_mapping(kind()), tree), kind)
+        return msgspec.convert(merged(to_mapping(kind()), tree), kind)
     except msgspec.ValidationError as error:
         what, _, path = str(error).partition(" - at ")
         key = path.strip("`").removeprefix("$.")
         raise ConfigurationError(
             f"{key}: {what[0].lower()}{what[1:]}", mend=_example(kind, key.partition("[")[0], what)
         ) from None
-
-
-def recorded(kind: type[C], folder: RunFolder) -> C:
-    """The configuration that the run in ``folder`` was started with.
-
-    A run's configuration leaves nothing out; one that does was cut short, and defaults in place of what
-    is lost would make it another run.  Raises ``RunFolderError`` for this and for all else that is damaged.
-    """
-    tree = {key: value for key, value in folder.config().items() if key != "task"}
-    where = str(folder.config_path)
-    try:
-        config = from_mapping(kind, tree)
-    except ConfigurationError as error:
-        raise RunFolderError(f"config.toml: {error.what}", where=where, mend=error.mend) from None
-    present = {key for key, _ in _leaves(tree)}
-    if missing := [
-        key for key, value in _leaves(to_mapping(config)) if key not in present and value is not None
-    ]:
-        raise RunFolderError(
-            f"config.toml lacks {', '.join(missing)}",
-            where=where,
-            mend="restore it, write in what the run was trained with, or train again",
-        )
-    return config
 
 
 def _example(kind: type[Options], key: str, fault: str = "") -> str:
@@ -192,13 +174,14 @@ def to_mapping(config: Options) -> dict[str, Any]:
     return found
 
 
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """``below`` with what ``above`` says in its place, section by section."""
+    found = dict(below)
     for key, value in above.items():
-        inner = merged.get(key)
+        inner = found.get(key)
         both = isinstance(value, Mapping) and isinstance(inner, Mapping)
-        merged[key] = _merged(inner, value) if both else value  # type: ignore[arg-type]
-    return merged
+        found[key] = merged(inner, value) if both else value  # type: ignore[arg-type]
+    return found
 
 
 def _read(path: str | Path) -> dict[str, Any]:
@@ -236,10 +219,11 @@ def _put(tree: dict[str, Any], key: str, value: Any) -> None:
     tree[last] = value
 
 
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    """The settings by their whole keys, ``section.key``, with their values."""
     for key, value in tree.items():
         if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
+            yield from leaves(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value
 

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from ..data import read_lines, read_text, write_atomically
 from ..errors import ConfigurationError, DataError, RunFolderError
+from ..version import __version__
 from .json_text import json_text
 from .tensors import Arrays, load_tensors, save_tensors
 
@@ -165,11 +166,12 @@ class RunFolder:
     def write_manifest(self, facts: Mapping[str, Any]) -> None:
         """What ran where, and the hashes of the files that matter."""
         hashes = {
-            name: hashlib.sha256((self.path / name).read_bytes()).hexdigest()
+            name: _hash(self.path / name)
             for name in ("config.toml", "model.safetensors", "state.safetensors")
             if (self.path / name).is_file()
         }
         versions = {
+            "chainrule": __version__,
             "python": platform.python_version(),
             "numpy": np.__version__,
             "machine": platform.machine(),
@@ -184,9 +186,19 @@ class RunFolder:
             return {}
         return _json(path, read_text(path))
 
+    def is_as_written(self, name: str) -> bool:
+        """Whether a file still holds what it did when the manifest was written; false where none says so."""
+        hashes, path = self.manifest().get("sha256"), self.path / name
+        known = hashes.get(name) if isinstance(hashes, dict) else None
+        return known is not None and path.is_file() and known == _hash(path)
+
     def write_text(self, name: str, text: str) -> None:
         """One more file, such as a vocabulary or a report."""
         write_atomically(self.path / name, text)
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _json(path: Path, text: str, line: int | None = None) -> dict[str, Any]:
