@@ -128,15 +128,14 @@ def resolve(
             f"the configuration is for the task {named!r}, not {task!r}", where=str(file)
         )
     given = [(key, tree.pop(key)) for key, value in list(tree.items()) if not isinstance(value, Mapping)]
-    known = _keys(kind)
     for key, value in [*given, *map(_parse, settings)]:
-        _put(tree, _whole_key(key, known), value)
+        _put(tree, whole_key(kind, key), value)
     return from_mapping(kind, tree)
 
 
 def from_mapping(kind: type[C], tree: Mapping[str, Any]) -> C:
     """The configuration that ``tree`` describes, checked; what it leaves out is as in ``kind()``."""
-    known = _keys(kind)
+    known = setting_names(kind)
     for key, value in leaves(tree):
         if key not in known:
             raise ConfigurationError(f"there is no setting {key!r}", mend=_nearest(key, known))
@@ -156,11 +155,9 @@ def from_mapping(kind: type[C], tree: Mapping[str, Any]) -> C:
 def _example(kind: type[Options], key: str, fault: str = "") -> str:
     """What the setting may be: of its choices the near ones, or all; or its default as it is written."""
     default: Any = to_mapping(kind())
-    found: Any = kind
     for name in key.split("."):
         default = default[name]
-        found = next(item.type for item in msgspec.structs.fields(found) if item.name == name)
-    choices = get_args(found)
+    choices = get_args(type_of(kind, key))
     if choices and all(isinstance(choice, str) for choice in choices):
         near = difflib.get_close_matches(fault.partition("'")[2].rstrip("'"), choices, n=2, cutoff=0.7)
         return f"did you mean {' or '.join(near)}?" if near else f"choose one of: {', '.join(choices)}"
@@ -198,14 +195,24 @@ def _parse(setting: str) -> tuple[str, Any]:
     key, sign, text = setting.partition("=")
     if not sign or not key.strip():
         raise ConfigurationError(f"{setting!r} is no setting", mend="write section.key=value")
+    return key.strip(), value_of(text)
+
+
+def value_of(text: str) -> Any:
+    """What ``text`` says in TOML; what is no TOML is a string.
+
+    >>> value_of("1e-3"), value_of("[64, 32]"), value_of("adam")
+    (0.001, [64, 32], 'adam')
+    """
     try:
-        return key.strip(), tomllib.loads(f"value = {text}")["value"]
+        return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        return key.strip(), text.strip()
+        return text.strip()
 
 
-def _whole_key(key: str, known: list[str]) -> str:
+def whole_key(kind: type[Options], key: str) -> str:
     """The key itself, or if it is that of a section the setting that says what the section is."""
+    known = setting_names(kind)
     whole = (f"{key}.{name}" for name in _TELLING)
     return key if key in known else next((name for name in whole if name in known), key)
 
@@ -228,13 +235,22 @@ def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any
             yield prefix + key, value
 
 
-def _keys(kind: type[Options], prefix: str = "") -> list[str]:
+def setting_names(kind: type[Options], prefix: str = "") -> list[str]:
+    """The names of all settings, those in sections as ``section.key``."""
     found: list[str] = []
     for item in msgspec.structs.fields(kind):
         if isinstance(item.type, type) and issubclass(item.type, Options):
-            found += _keys(item.type, f"{prefix}{item.name}.")
+            found += setting_names(item.type, f"{prefix}{item.name}.")
         else:
             found.append(prefix + item.name)
+    return found
+
+
+def type_of(kind: type[Options], key: str) -> Any:
+    """The type that the setting ``key`` is declared with; it must be one of :func:`setting_names`."""
+    found: Any = kind
+    for name in key.split("."):
+        found = next(item.type for item in msgspec.structs.fields(found) if item.name == name)
     return found
 
 
