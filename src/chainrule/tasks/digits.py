@@ -28,6 +28,7 @@ from ..nn import EVALUATE, Mode, Module
 from ..train import (
     ALARMS,
     ClassScores,
+    Monitor,
     Reporter,
     Result,
     RunFolder,
@@ -249,6 +250,7 @@ class Digits:
     name: ClassVar[str] = "digits"
     about: ClassVar[str] = "recognise handwritten digits with an MLP or a small CNN"
     Config: ClassVar[type[Options]] = Configuration
+    monitor: ClassVar[Monitor] = Monitor("validation_accuracy", higher=True)
 
     def train(
         self,
@@ -319,9 +321,9 @@ class Digits:
             loss,
             batches,
             optimizer,
-            settings=make_settings(options, monitor="validation_accuracy", higher=True),
+            settings=make_settings(options, monitor=self.monitor.score, higher=self.monitor.higher),
             validate=lambda: system.scores(data.validation)[0],
-            plateau=make_plateau(options, optimizer, higher=True),
+            plateau=make_plateau(options, optimizer, higher=self.monitor.higher),
             folder=folder,
             resume=resume,
             reporter=reporter,

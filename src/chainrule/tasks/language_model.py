@@ -20,7 +20,7 @@ from ..models.language_model import FeedForwardLanguageModel
 from ..models.ngram import KneserNey
 from ..models.word2vec import NegativeSampler
 from ..ops import astype
-from ..train import Loss, PerExample, Reporter, RunFolder, fit, perplexity
+from ..train import Loss, Monitor, PerExample, Reporter, RunFolder, fit, perplexity
 from ..train.configuration import (
     Options,
     make_optimizer,
@@ -284,6 +284,7 @@ class LanguageModeling:
     name: ClassVar[str] = "lm"
     about: ClassVar[str] = "a feed-forward neural language model, beside an n-gram model"
     Config: ClassVar[type[Options]] = LanguageModelConfig
+    monitor: ClassVar[Monitor] = Monitor("validation_loss")
 
     def train(
         self,
@@ -324,9 +325,9 @@ class LanguageModeling:
             loss,
             batches,
             optimizer,
-            settings=make_settings(options),
+            settings=make_settings(options, monitor=self.monitor.score, higher=self.monitor.higher),
             validate=validate,
-            plateau=make_plateau(options, optimizer),
+            plateau=make_plateau(options, optimizer, higher=self.monitor.higher),
             folder=folder,
             resume=resume,
             reporter=reporter,

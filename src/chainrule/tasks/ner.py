@@ -18,7 +18,7 @@ from ..data.recut import pieces, recut
 from ..errors import DataError, RunFolderError
 from ..models import Gazetteer
 from ..models.lexicon import Lexicon
-from ..train import Reporter, Result, RunFolder, SpanScores, fit
+from ..train import Monitor, Reporter, Result, RunFolder, SpanScores, fit
 from ..train.configuration import (
     Options,
     make_optimizer,
@@ -192,6 +192,7 @@ class EntityRecognition:
     name: ClassVar[str] = "ner"
     about: ClassVar[str] = "find names and other spans in sentences, by windows or as whole sentences"
     Config: ClassVar[type[Options]] = EntityConfig
+    monitor: ClassVar[Monitor] = Monitor("validation_f1", higher=True)
 
     def train(
         self,
@@ -278,9 +279,9 @@ class EntityRecognition:
             scorer.loss,
             batches,
             optimizer,
-            settings=make_settings(options, monitor="validation_f1", higher=True),
+            settings=make_settings(options, monitor=self.monitor.score, higher=self.monitor.higher),
             validate=validate,
-            plateau=make_plateau(options, optimizer, higher=True),
+            plateau=make_plateau(options, optimizer, higher=self.monitor.higher),
             folder=folder,
             resume=resume,
             reporter=reporter,

@@ -19,7 +19,7 @@ from ..data import Sentences, WindowBatches, WordVectors
 from ..data.features import FORM
 from ..models.lexicon import Lexicon
 from ..models.window_tagger import LinearTagger
-from ..train import ClassScores, Reporter, Result, RunFolder, accuracy, confusion_matrix, fit
+from ..train import ClassScores, Monitor, Reporter, Result, RunFolder, accuracy, confusion_matrix, fit
 from ..train.configuration import (
     Options,
     make_optimizer,
@@ -216,6 +216,7 @@ class PosTagging:
     name: ClassVar[str] = "pos"
     about: ClassVar[str] = "tag every word with its part of speech, by a network over a window of words"
     Config: ClassVar[type[Options]] = TaggingConfig
+    monitor: ClassVar[Monitor] = Monitor("validation_accuracy", higher=True)
 
     def train(
         self,
@@ -291,9 +292,9 @@ class PosTagging:
             scorer.loss,
             batches,
             optimizer,
-            settings=make_settings(options, monitor="validation_accuracy", higher=True),
+            settings=make_settings(options, monitor=self.monitor.score, higher=self.monitor.higher),
             validate=lambda: scorer.measures(held_out, gold),
-            plateau=make_plateau(options, optimizer, higher=True),
+            plateau=make_plateau(options, optimizer, higher=self.monitor.higher),
             folder=folder,
             resume=resume,
             reporter=reporter,

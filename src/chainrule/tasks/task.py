@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from ..data import WordVectors
 from ..graph import Array, Node
-from ..train import Reporter, RunFolder
+from ..train import Monitor, Reporter, RunFolder
 from ..train.configuration import Options
 
 Say = Callable[[str], None]
@@ -124,6 +124,8 @@ class Task(Protocol):
     about: ClassVar[str]
     """One line for the list of tasks."""
     Config: ClassVar[type[Options]]
+    monitor: ClassVar[Monitor]
+    """The validation score that decides which epoch, and which configuration, is best."""
 
     def train(
         self,

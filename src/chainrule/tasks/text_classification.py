@@ -23,7 +23,7 @@ from ..errors import ArgumentError, ConfigurationError, RunFolderError
 from ..functions import cross_entropy
 from ..graph import Node, constant, placeholder
 from ..models.text_cnn import RISING, TextCNN
-from ..train import Reporter, Result, RunFolder, accuracy, fit
+from ..train import Monitor, Reporter, Result, RunFolder, accuracy, fit
 from ..train.configuration import (
     make_optimizer,
     make_plateau,
@@ -43,6 +43,7 @@ from .vector_reports import learned_vectors
 Classes = NDArray[np.int64]
 Ids = NDArray[np.int32]
 
+MONITOR = Monitor("validation_accuracy", higher=True)
 UNSEEN = -1
 """The class of a label that training never saw."""
 _EVALUATION_BATCH = 100
@@ -339,9 +340,9 @@ class TextClassifier:
             loss,
             batches,
             optimizer,
-            settings=make_settings(options, monitor="validation_accuracy", higher=True),
+            settings=make_settings(options, monitor=MONITOR.score, higher=MONITOR.higher),
             validate=lambda: self.scores_of(*held_out)[0],
-            plateau=make_plateau(options, optimizer, higher=True),
+            plateau=make_plateau(options, optimizer, higher=MONITOR.higher),
             folder=folder,
             resume=resume,
             reporter=reporter,

@@ -12,14 +12,14 @@ from ..data import read_text
 from ..data.sources import recorded_source
 from ..errors import RunFolderError
 from ..graph import placeholder
-from ..train import Reporter, RunFolder
+from ..train import Monitor, Reporter, RunFolder
 from ..train.configuration import Options, to_mapping
 from ..train.recorded import recorded_for_use
 from .labelled_text import Split, Texts, check_options
 from .reporting import add_training
 from .task import Report, Say
 from .text_baselines import NgramRegression
-from .text_classification import TextClassifier
+from .text_classification import MONITOR, TextClassifier
 from .text_classification_options import TextConfig
 from .text_reports import Fold, folds_report
 
@@ -32,6 +32,7 @@ class TextClassification:
     name: ClassVar[str] = "textcnn"
     about: ClassVar[str] = "classify texts with convolutions over words, beside logistic regression"
     Config: ClassVar[type[Options]] = TextConfig
+    monitor: ClassVar[Monitor] = MONITOR
 
     def train(
         self,

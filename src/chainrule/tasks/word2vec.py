@@ -31,7 +31,7 @@ from ..models import (
     with_negatives,
 )
 from ..ops import random
-from ..train import Reporter, Result, RunFolder, fit
+from ..train import Monitor, Reporter, Result, RunFolder, fit
 from ..train.configuration import (
     Options,
     make_plateau,
@@ -214,6 +214,7 @@ class WordVectorLearning:
     name: ClassVar[str] = "word2vec"
     about: ClassVar[str] = "word vectors by skip-gram or CBOW: neighbours, analogies, a picture"
     Config: ClassVar[type[Options]] = Word2VecConfig
+    monitor: ClassVar[Monitor] = Monitor("validation_ranking", higher=True)
 
     def train(
         self,
@@ -282,9 +283,9 @@ class WordVectorLearning:
             system.loss,
             batches,
             optimizer,
-            settings=make_settings(options, monitor="validation_ranking", higher=True),
+            settings=make_settings(options, monitor=self.monitor.score, higher=self.monitor.higher),
             validate=held_out,
-            plateau=make_plateau(options, optimizer, higher=True),
+            plateau=make_plateau(options, optimizer, higher=self.monitor.higher),
             folder=folder,
             resume=resume,
             reporter=reporter,

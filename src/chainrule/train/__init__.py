@@ -4,7 +4,7 @@ May import: data, optim, nn, compile and below.
 Start reading at ``step.py``, then ``loop.py``.
 """
 
-from .early_stopping import EarlyStopping
+from .early_stopping import EarlyStopping, Monitor
 from .epochs import EpochLoop, Gathered, Redrawn
 from .invariants import ALARMS, Alarm
 from .loop import Epochs, Result, Settings, Training, Validate, fit
@@ -26,6 +26,7 @@ __all__ = [
     "Evaluation",
     "Gathered",
     "Loss",
+    "Monitor",
     "PerExample",
     "Plain",
     "Quiet",

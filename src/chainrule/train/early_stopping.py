@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Monitor(NamedTuple):
+    """The score that decides what is best, as the records of epochs name it."""
+
+    score: str = "validation_loss"
+    higher: bool = False
+    """Whether larger scores are better."""
 
 
 class EarlyStopping:
