@@ -24,7 +24,7 @@ from playwright.sync_api import sync_playwright
 
 import chainrule as cr
 from chainrule.models import TextCNN
-from chainrule.view.explain import explain
+from chainrule.view.page import explain
 
 Made = tuple[cr.Node, dict[Any, Any]]
 

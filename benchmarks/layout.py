@@ -18,9 +18,9 @@ from typing import Any
 
 from machine import machine
 
-from chainrule.view.explain.arrangement import layouts
-from chainrule.view.explain.folding import fold
 from chainrule.view.layout import place
+from chainrule.view.page.arrangement import layouts
+from chainrule.view.page.folding import fold
 
 FLAT = 3000
 """A drawing holds no more nodes."""

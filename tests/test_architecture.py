@@ -170,3 +170,12 @@ def test_a_room_opens_onto_its_public_names(room: str) -> None:
 def test_files_stay_small() -> None:
     long = {str(f.relative_to(SOURCE)): n for f in FILES if (n := len(f.read_text().splitlines())) > 450}
     assert not long, f"two rooms in one: {long}"
+
+
+def test_no_folder_hides_behind_a_name_of_the_room_above() -> None:
+    """``import a.b as it`` and ``a.b`` would be two things."""
+    for folder in {file.parent for file in FILES} - {SOURCE}:
+        front = folder.parent / "__init__.py"
+        for module, names, *_ in imports(parsed(front), front):
+            itself = module == module_of(front)  # from . import folder
+            assert itself or folder.name not in names, f"{folder.relative_to(SOURCE)} is hidden"

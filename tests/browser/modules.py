@@ -11,7 +11,7 @@ from typing import Any
 
 import chainrule
 
-ASSETS = Path(chainrule.__file__).parent / "view" / "explain" / "assets"
+ASSETS = Path(chainrule.__file__).parent / "view" / "page" / "assets"
 
 _HELPERS = """
 import { decode } from "chainrule/arrays";

@@ -8,7 +8,7 @@ import numpy as np
 
 import chainrule as cr
 from chainrule.models import TextCNN
-from chainrule.view.explain import Explanation, explain
+from chainrule.view.page import Explanation, explain
 
 
 def fork() -> Explanation:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.view.explain import decode, explain
+from chainrule.view.page import decode, explain
 
 from .modules import open_modules
 

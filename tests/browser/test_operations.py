@@ -12,11 +12,11 @@ import pytest
 import chainrule as cr
 from chainrule.engines.stepper import Stepper, run_op
 from chainrule.graph import bind
-from chainrule.view.explain import decode, explain
-from chainrule.view.explain.program import SUPPORTED, Place, program
+from chainrule.view.page import decode, explain
+from chainrule.view.page.program import SUPPORTED, Place, program
 
 from ..engines.native.random_graphs import Maker, total
-from ..view.explain.replay import Applied, applications, as_array
+from ..view.page.replay import Applied, applications, as_array
 from .modules import open_modules
 
 pytestmark = pytest.mark.browser

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.view.explain import Explanation, decode
 from chainrule.view.layout import _across
+from chainrule.view.page import Explanation, decode
 
 from . import networks
 from .modules import opened

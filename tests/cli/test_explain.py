@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from chainrule.cli.explain import _in_a_line
-from chainrule.view.explain import decode, record_in
+from chainrule.view.page import decode, record_in
 
 from .conftest import Run
 

@@ -6,8 +6,8 @@ Start reading at ``drawing.py`` (then ``layout.py`` and ``scene.py``), then ``re
 
 from .derivation import Derivation, derive
 from .drawing import Drawing, draw
-from .explain import Explanation, explain
 from .figures import plot_activations, plot_curves, plot_images, plot_layers, plot_loss_surface, plot_map
+from .page import Explanation, explain
 from .report import Figure, Paragraph, Sample, Settings, Table, render_report, write_report, write_run_views
 from .text import format_records, format_table
 

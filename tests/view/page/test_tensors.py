@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from chainrule.view.explain.tensors import Tensors, decode
+from chainrule.view.page.tensors import Tensors, decode
 
 DTYPES = ("float32", "float64", "int32", "int64", "uint32", "bool")
 

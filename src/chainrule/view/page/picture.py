@@ -18,7 +18,7 @@ def picture(record: Mapping[str, Any]) -> Drawing:
 
     >>> import chainrule as cr
     >>> x = cr.variable([1.0, 2.0], name="x")
-    >>> from chainrule.view.explain import explain
+    >>> from chainrule.view.page import explain
     >>> picture(explain(cr.sum(cr.tanh(x)), check=False).record)
     <drawing: graph of sum: 2 ops, 1 parameters, 0 inputs and constants>
     """

@@ -10,8 +10,8 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.view.explain.names import symbols
-from chainrule.view.explain.proofs import proof
+from chainrule.view.page.names import symbols
+from chainrule.view.page.proofs import proof
 
 
 def explained(output: cr.Node, **options: Any) -> dict[str, dict[str, Any]]:

@@ -9,7 +9,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 from chainrule.engines.trace import Trace, step_through
-from chainrule.view.explain.numeric import Check, Checks
+from chainrule.view.page.numeric import Check, Checks
 
 RNG = np.random.default_rng(0)
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.view.explain import explain
-from chainrule.view.explain.exercise import GRADIENTS, LOCALS, VALUES, exercise
+from chainrule.view.page import explain
+from chainrule.view.page.exercise import GRADIENTS, LOCALS, VALUES, exercise
 
 
 def fork() -> dict[str, Any]:

@@ -14,9 +14,9 @@ from ...graph import Node, bind, user_place
 from ..formulas import Convention
 from ..text import escape
 from .numeric import Checks
-from .page import fallback, render_page
 from .picture import picture
 from .record import Recorder
+from .rendering import fallback, render_page
 
 
 class Explanation:

@@ -11,7 +11,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 from chainrule.engines.trace import Step, Trace, step_through
-from chainrule.view.explain import decode
+from chainrule.view.page import decode
 
 Case = tuple[cr.Node, dict[Any, Any]]
 RNG = np.random.default_rng(0)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chainrule.view.explain.arrangement import layouts
-from chainrule.view.explain.folding import MOST_ITEMS, fold
+from chainrule.view.page.arrangement import layouts
+from chainrule.view.page.folding import MOST_ITEMS, fold
 
 Record = dict[str, Any]
 

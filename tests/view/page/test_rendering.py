@@ -16,7 +16,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.errors import ArgumentError, DataError, ShapeError, UnboundError
-from chainrule.view.explain import record_in
+from chainrule.view.page import record_in
 
 IMPORT = r"""^(?:import\s+|(?:import|export)\b[^;'"]*?\bfrom\s+)["']([^"']+)["']"""
 NASTY = '</script><img src="http://example.org/x.png">{{record}}'

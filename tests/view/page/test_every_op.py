@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.view.explain import decode
+from chainrule.view.page import decode
 
 from ...ops.table import TABLE, Case, Row
 

@@ -13,9 +13,9 @@ import chainrule as cr
 from chainrule.engines.trace import step_through
 from chainrule.graph import Leaf, Op, bind
 from chainrule.ops import Composite
-from chainrule.view.explain import explain
-from chainrule.view.explain import program as module
-from chainrule.view.explain.program import SUPPORTED, Place, program, settings, work
+from chainrule.view.page import explain
+from chainrule.view.page import program as module
+from chainrule.view.page.program import SUPPORTED, Place, program, settings, work
 
 
 def places_of(output: cr.Node, feed: Any = None) -> list[Place]:

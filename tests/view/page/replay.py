@@ -14,7 +14,7 @@ import chainrule as cr
 from chainrule.engines.stepper import run_op
 from chainrule.graph import Environment, Leaf, Node, leaf_value, topological
 from chainrule.ops import expand
-from chainrule.view.explain.program import settings
+from chainrule.view.page.program import settings
 
 from ...ops.table import TABLE, Case, Row
 
