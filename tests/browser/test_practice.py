@@ -189,6 +189,30 @@ def test_a_local_derivative_and_a_value_may_be_asked_too(browser: Any, tmp_path:
         assert verdict(page) == "✓ Right. The local derivative is 2.59."
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("1e999", "✗ I cannot read that: 1e999 is larger than any number here."),
+        ("6,55", "✗ I cannot read that: one number is asked, and a comma parts two: write 6.55."),
+        ("inf", "✗ That is ∞; what is asked is a finite number."),
+        ("nan", "✗ That is NaN; what is asked is a finite number."),
+        ("6½", "✗ Close: the way is right."),
+        ("6.55", "✓ Right."),
+    ],
+)
+def test_odd_answers_are_told_what_is_odd(browser: Any, tmp_path: Path, answer: str, said: str) -> None:
+    with opened(browser, tmp_path, explain(fork())) as page:
+        open_section(page)
+        page.evaluate("chainrule.select(chainrule.record.nodes.find((node) => node.name === 'y').id)")
+        page.locator("#practice-choice").select_option(label="its gradient")
+        press(page, "Hide it and ask me")
+        page.locator("textarea").fill(answer)
+        press(page, "Check")
+        assert verdict(page).startswith(said)
+        tries = 0 if "I cannot read" in said else 1
+        assert page.evaluate("chainrule.practice.current.tries") == tries
+
+
 def test_stopping_shows_everything_again(browser: Any, tmp_path: Path) -> None:
     with opened(browser, tmp_path, explain(fork())) as page:
         open_section(page)

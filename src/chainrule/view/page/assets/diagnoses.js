@@ -3,7 +3,7 @@
 // `look(place)` gives the tensor of a place ("value:3", "gradient:3", "local:3:0", …), null if not known.
 
 import { strides, unravel } from "chainrule/arrays";
-import { bracketed } from "chainrule/numbers";
+import { bracketed, short } from "chainrule/numbers";
 import { forward, supported } from "chainrule/operations";
 
 const LARGEST = 6; // so many terms at most are left out in every combination: 62 of them
@@ -255,6 +255,11 @@ export function diagnose(record, place, look, answer, entry = null) {
   const misfit = aboutShape(answer, wanted);
   if (misfit) return { right: false, ...misfit };
   if (equal(answer, wanted)) return { right: true, kind: "right", message: "Right." };
+  const wild = answer.data.findIndex((x, i) => !Number.isFinite(x) && Number.isFinite(wanted.data[i]));
+  if (wild >= 0) {
+    const at = wanted.data.length > 1 ? ` at ${bracketed(wild, wanted.shape)}` : "";
+    return { right: false, kind: "not finite", message: `That is ${short(answer.data[wild])}${at}; what is asked is a finite number.` };
+  }
   const meant = { shape: wanted.shape, data: answer.data };
   const found = slips(record, place, look).map((one) => ({ ...one, tensor: part(one.tensor) }))
     .filter(({ tensor }) => tensor && alike(tensor, wanted) && !equal(tensor, wanted) && equal(meant, tensor));

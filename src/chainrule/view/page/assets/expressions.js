@@ -13,7 +13,14 @@ const CONSTANTS = {
 
 const NUMBER = /(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?/.source;
 const TOKEN = new RegExp(`\\s*(?:(${NUMBER})|([A-Za-z]+|[√σπ∞])|(\\*\\*|[-+*/^()[\\],;]))`, "y");
-const SAME = [[/[−–]/g, "-"], [/[·×∗]/g, "*"], [/[÷]/g, "/"], [/²/g, "^2"], [/³/g, "^3"]];
+const plainly = (signs) => signs.normalize("NFKC").replaceAll("\u2044", "/").replaceAll("\u2212", "-");
+const SAME = [
+  [/(?<![\d.])(\d+)([¼-¾⅐-⅞])/g, (_, whole, part) => `(${whole}+${plainly(part)})`], // 1½
+  [/[¼-¾⅐-⅞]/g, (part) => `(${plainly(part)})`],
+  [/[⁰¹²³⁴-⁹⁻]+/g, (power) => `^(${plainly(power)})`],
+  [/[０-９]/g, plainly],
+  [/[−–]/g, "-"], [/[·×∗]/g, "*"], [/[÷]/g, "/"],
+];
 const LONGEST = 4000, DEEPEST = 60;
 
 /** What cannot be read, in words for the reader. */
@@ -31,12 +38,13 @@ function tokens(text) {
     if (!match) {
       const rest = plain.slice(start).trim();
       if (!rest) break;
-      throw new NotUnderstood(`“${rest[0]}” is not understood here`);
+      throw new NotUnderstood(`“${[...rest][0]}” is not understood here`);
     }
     const [whole, number, name, sign] = match;
     const after = /\s/.test(plain[TOKEN.lastIndex] ?? "");
     const value = number === undefined ? null : Number(number);
-    found.push({ number: value, name, sign, before: /^\s/.test(whole), after });
+    if (value === Infinity) throw new NotUnderstood(`${number} is larger than any number here`);
+    found.push({ number: value, name, sign, text: whole.trim(), before: /^\s/.test(whole), after });
   }
   return found;
 }
@@ -146,7 +154,8 @@ class Reader {
       found.push(this.next.sign === "[" ? this.bracket() : this.sum(true));
       const { sign, before } = this.next;
       if (!this.take(",") && this.at < this.tokens.length && sign !== "]" && sign !== ";" && !before) {
-        throw new NotUnderstood("a sign is missing between two numbers");
+        const [before, behind] = [this.tokens[this.at - 1].text, this.next.text];
+        throw new NotUnderstood(`a sign is missing between “${before}” and “${behind}”`);
       }
     }
     return found;
@@ -191,12 +200,24 @@ export function read(text) {
   let value = reader.rows();
   if (reader.at < reader.tokens.length) throw new NotUnderstood(`“${reader.next.sign}” is not understood here`);
   if (value.length === 1) [value] = value;
-  return { shape: shapeOf(value), data: [value].flat(Infinity) };
+  const data = [value].flat(Infinity);
+  if (!data.length) throw new NotUnderstood("there is no number in it");
+  return { shape: shapeOf(value), data };
+}
+
+const COMMA = /^\s*[-+−–]?\d+,\d+\s*$/;
+
+/** An answer to what has this shape: as `read` does, and where one number is asked, its point is no comma. */
+export function readAnswer(text, shape) {
+  if (!shape.length && COMMA.test(text)) {
+    throw new NotUnderstood(`one number is asked, and a comma parts two: write ${text.trim().replace(",", ".")}`);
+  }
+  return read(text);
 }
 
 /** One number, as `read` does. */
 export function readNumber(text) {
-  const { shape, data } = read(text);
+  const { shape, data } = readAnswer(text, []);
   if (data.length !== 1 || shape.length) throw new NotUnderstood("one number is wanted here");
   return data[0];
 }

@@ -2,7 +2,7 @@
 
 import { called, diagnose } from "chainrule/diagnoses";
 import { make } from "chainrule/elements";
-import { NotUnderstood, read } from "chainrule/expressions";
+import { NotUnderstood, readAnswer } from "chainrule/expressions";
 import { answerText, askable, format, hidden, hints, parsed, prompt } from "chainrule/questions";
 
 const MARKS = { right: "✓", wrong: "✗" }; // said by a sign and in words, not by colour alone
@@ -171,9 +171,10 @@ class Panel {
 
   answered() {
     if (!this.current || this.current.done) return;
+    const { place, entry } = this.current;
     let answer;
     try {
-      answer = read(this.field.value);
+      answer = readAnswer(this.field.value, entry === null ? this.look(place).shape : []);
     } catch (error) {
       if (!(error instanceof NotUnderstood)) throw error;
       this.field.setAttribute("aria-invalid", "true");
@@ -181,7 +182,7 @@ class Panel {
       return;
     }
     this.current.tries += 1;
-    const { right, message } = diagnose(this.record, this.current.place, this.look, answer, this.current.entry);
+    const { right, message } = diagnose(this.record, place, this.look, answer, entry);
     if (right) this.finish(true, `${message} ${this.shownAnswer()}`);
     else {
       this.say(`${message}`, "wrong");
