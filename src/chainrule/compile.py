@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from threading import Lock
 from typing import Any, Generic, NamedTuple, ParamSpec, Protocol, overload
 
@@ -17,8 +18,8 @@ import numpy as np
 
 from .engines.native import Native
 from .engines.stepper import Stepper
-from .engines.xla import Xla, jax
-from .errors import ArgumentError
+from .engines.xla import Mesh, Share, Xla, jax
+from .errors import ArgumentError, ConfigurationError
 from .graph import (
     Array,
     Environment,
@@ -65,15 +66,29 @@ DEFAULT_ENGINE = "native"
 
 
 def engine_named(name: str) -> Engine:
-    """The engine called ``name``; ``MissingExtraError`` where it needs a package that is not there."""
-    if name == "xla":
+    """The engine called ``name``, on a mesh of devices where one is named: ``xla:data=4,model=2``.
+
+    Raises ``MissingExtraError`` where it needs a package that is not there, ``ConfigurationError`` for a
+    mesh that cannot be.
+    """
+    kind, colon, mesh = name.partition(":")
+    if kind not in ENGINES or (colon and kind != "xla"):
+        where = user_place()
+        if kind in ENGINES:
+            mend = f"a mesh is for the engine xla: 'xla:{mesh}'"
+            raise ConfigurationError(f"the engine {kind!r} runs on no mesh", where=where, mend=mend)
+        mend = f"choose one of: {', '.join(ENGINES)}"
+        raise ArgumentError(f"there is no engine {kind!r}", where=where, mend=mend)
+    if kind == "xla":
         jax()
-    try:
-        return ENGINES[name]
-    except KeyError:
-        raise ArgumentError(
-            f"there is no engine {name!r}", where=user_place(), mend=f"choose one of: {', '.join(ENGINES)}"
-        ) from None
+    found = mesh_named(name)
+    return ENGINES[kind] if found is None else partial(Xla, mesh=found)
+
+
+def mesh_named(name: str) -> Mesh | None:
+    """The mesh that an engine's name ends with; None where it has none."""
+    _, colon, mesh = name.partition(":")
+    return Mesh.parse(mesh) if colon else None
 
 
 @overload
@@ -181,7 +196,11 @@ class Program:
                 where=user_place(),
                 mend=f"give one for each of: {', '.join(leaf.label for leaf in self.inputs)}",
             )
-        return {leaf: conform(leaf, array) for leaf, array in zip(self.inputs, arrays, strict=True)}
+        environment: dict[Node, Any] = {
+            leaf: array if isinstance(array, Share) else conform(leaf, array)
+            for leaf, array in zip(self.inputs, arrays, strict=True)
+        }
+        return environment
 
 
 class _Traced(NamedTuple):

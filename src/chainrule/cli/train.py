@@ -5,17 +5,23 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
+from msgspec.structs import replace
 
-from ..compile import ENGINES, engine_named
+from ..compile import ENGINES, engine_named, mesh_named
+from ..engines.xla import Place, Team, fellow_failures, jax, join
 from ..errors import ChainruleError, ConfigurationError, DataError, RunFolderError
 from ..tasks import TASKS, Report, Task
 from ..train import Reporter, RunFolder, Silent, default_reporter
 from ..train.configuration import Options, resolve, to_mapping
 from ..train.recorded import recorded
 from ..train.run_folder import to_toml
+from ..train.split_epochs import check_even
+from ..train.team_folder import team_folder
 from .command import Command, json_option, unknown
 from .output import emit_json, print_report, report_mapping, say
 from .pages import write_pages
@@ -73,6 +79,7 @@ Examples:
   chainrule train digits --show-config > digits.toml
   chainrule train digits --config digits.toml --seed 7 --out runs/seven
   chainrule train digits --out runs/seven --resume --set training.epochs=60
+  chainrule train lm --mesh data=4,model=2
 
 A run folder holds config.toml, model.safetensors (the best weights), state.safetensors (what --resume
 needs), metrics.jsonl, manifest.json, curves.svg and report.html. Ctrl-C, or a kill at any moment, leaves
@@ -91,6 +98,11 @@ a folder that --resume goes on from, to the same bits.
     help="Decides weights, order and dropout; the same bits for the same seed.",
 )
 @click.option("--engine", type=click.Choice(list(ENGINES)), help="What runs the graph.")
+@click.option(
+    "--mesh",
+    metavar="AXIS=N,…",
+    help="Devices for the engine xla: batches split over data, large matrices over model.",
+)
 @click.option("--out", metavar="DIR", help="The run folder.  [default: runs/TASK-<n>, the next free]")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out, or with the last run of the task.")
 @click.option("--show-config", is_flag=True, help="Print all settings as TOML and stop.")
@@ -103,6 +115,7 @@ def train(
     config_file: str | None,
     seed: int | None,
     engine: str | None,
+    mesh: str | None,
     out: str | None,
     resume: bool,
     show_config: bool,
@@ -112,20 +125,69 @@ def train(
     """Train TASK and leave the result in a run folder."""
     if out == "":
         raise click.UsageError("--out is empty\n  mend:  name a folder; . is the present one")
-    overrides = list(settings)
-    overrides += [f"training.seed={seed}"] if seed is not None else []
-    overrides += [f'training.engine="{engine}"'] if engine is not None else []
-    begin = None
-    if resume:
-        folder = _run_to_resume(task, out, config_file, seed)
-        begin = recorded(task.Config, folder)
-    config = resolve(task.Config, file=config_file, settings=overrides, task=task.name, begin=begin)
-    if show_config:
-        click.echo(to_toml({"task": task.name, **to_mapping(config)}), nl=False)
-        return
-    engine_named(to_mapping(config)["training"]["engine"])  # before anything is read or made
-    with contextlib.nullcontext(folder) if resume else _new_folder(task, out) as folder:
+    with fellow_failures() if (place := Place.here()) else contextlib.nullcontext(), ExitStack() as opened:
+        team = Team.here() if join() else Team()
+        if place is not None:
+            folder = opened.enter_context(team_folder(team, Path(out or "")))
+            resume, mesh = _goes_on(folder, task, place), mesh or f"data={len(jax().devices())}"
+        elif resume:
+            folder = _run_to_resume(task, out, config_file, seed)
+        overrides = list(settings)
+        overrides += [f"training.seed={seed}"] if seed is not None else []
+        engine = engine or ("xla" if mesh else None)
+        overrides += [f'training.engine="{engine}"'] if engine is not None else []
+        config = resolve(
+            task.Config,
+            file=None if resume else config_file,
+            settings=overrides,
+            task=task.name,
+            begin=recorded(task.Config, folder) if resume else None,
+        )
+        config = _on_mesh(config, mesh, resume)
+        if show_config:
+            click.echo(to_toml({"task": task.name, **to_mapping(config)}), nl=False)
+            return
+        _check_engine(config)  # before anything is read or made
+        if not resume and place is None:
+            folder = opened.enter_context(_new_folder(task, out))
         report = _run(task, config, data, folder, resume, quiet)
+        if team.leads:
+            _finish(task, report, folder, as_json, quiet)
+        team.meet()  # whoever left earlier would be taken for lost
+
+
+def _goes_on(folder: RunFolder, task: Task, place: Place) -> bool:
+    """Whether a process of many goes on with a run: after a restart, and where one was cut short."""
+    if not folder.config_path.exists():
+        return False
+    if place.generation == 0 and folder.manifest().get("stopped") is not None:
+        folder.check_free()
+    _checked(folder, task)
+    return True
+
+
+def _on_mesh(config: Options, mesh: str | None, resume: bool) -> Options:
+    """``config`` on the mesh that was asked for: a run may go on elsewhere than it began."""
+    training: Any = config.training  # type: ignore[attr-defined]  # every task's configuration has it
+    asked = mesh or (None if resume else training.mesh)
+    return replace(config, training=replace(training, mesh=asked))
+
+
+def _check_engine(config: Options) -> None:
+    """Raise where the engine, or its mesh, cannot be had here."""
+    training = to_mapping(config)["training"]
+    if training["mesh"] is None:
+        engine_named(training["engine"])
+        return
+    name = f"{training['engine']}:{training['mesh']}"
+    engine_named(name)
+    if (mesh := mesh_named(name)) is not None:
+        check_even(training["batch"], mesh)
+        _ = mesh.devices
+
+
+def _finish(task: Task, report: Report, folder: RunFolder, as_json: bool, quiet: bool) -> None:
+    """Pages into the folder, the result to the user."""
     records = folder.metrics()
     try:
         write_pages(folder, task, report, records)
@@ -181,6 +243,8 @@ def _kept(folder: RunFolder, task: Task) -> str:
         kept = "the state is saved"
     else:  # before the first step, or between the folds of a cross-validation
         kept = f"kept are {', '.join(sorted(file.name for file in folder.path.iterdir()))}"
+    if Place.here() is not None:
+        return f"; {kept}. Launch it again to go on"
     return f"; {kept}. Go on with\n  chainrule train {task.name} --out {folder.path} --resume"
 
 

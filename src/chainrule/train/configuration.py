@@ -18,6 +18,7 @@ import msgspec
 
 from .. import optim
 from ..compile import DEFAULT_ENGINE, ENGINES
+from ..data.files import possible_path
 from ..errors import ConfigurationError, DataError
 from ..functions import ACTIVATIONS
 from .invariants import ALARMS
@@ -82,6 +83,10 @@ class TrainingOptions(Options):
     """Stop after the epoch in which so much time has passed; 0 never does."""
     seed: Seed = 0
     engine: Engine = DEFAULT_ENGINE
+    mesh: str | None = None
+    """Devices to split batches and large matrices over, as in data=4,model=2; for the engine xla."""
+    checkpoint_seconds: Positive = 60.0
+    """Save the state within an epoch when so much time has passed since the last time."""
     invariants: bool = True
     """Tell of what is hardly meant: a parameter that no gradient reaches, a rate that is too high, …"""
     ignore: tuple[AlarmCode, ...] = ()
@@ -119,7 +124,7 @@ def resolve(
     Traceback (most recent call last):
       ...
     chainrule.errors.ConfigurationError: there is no setting 'training.epoch'
-      mend:  did you mean training.epochs or training.batch?
+      mend:  did you mean training.epochs?
     """
     tree = merged({} if begin is None else to_mapping(begin), {} if file is None else _read(file))
     named = tree.pop("task", task)
@@ -183,7 +188,7 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
 def _read(path: str | Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(possible_path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"the configuration cannot be read: {error.strerror}", path=path) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -258,7 +263,12 @@ def _nearest(key: str, known: list[str]) -> str:
     inside = [other for other in known if other.startswith(f"{key}.")]
     if inside:
         return f"it is a section: {', '.join(inside)}"
-    close = difflib.get_close_matches(key, known, n=3, cutoff=0.75)
+    # A section's name is long and often right: what follows it has to be near as well.
+    close = [
+        other
+        for other in difflib.get_close_matches(key, known, n=3, cutoff=0.75)
+        if difflib.get_close_matches(key.rpartition(".")[2], [other.rpartition(".")[2]], cutoff=0.5)
+    ]
     same = [other for other in known if other.rpartition(".")[2] == key.rpartition(".")[2]]
     options = list(dict.fromkeys([*same, *close]))
     return f"did you mean {' or '.join(options)}?" if options else f"the settings are: {', '.join(known)}"
@@ -324,7 +334,8 @@ def make_settings(
         higher_is_better=higher,
         patience=options.patience or None,
         max_seconds=options.max_seconds or None,
-        engine=options.engine,
+        engine=options.engine if options.mesh is None else f"{options.engine}:{options.mesh}",
+        checkpoint_seconds=options.checkpoint_seconds,
         invariants=options.invariants,
         ignore=options.ignore,
     )

@@ -13,6 +13,7 @@ steps that are called one by one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from ..compile import Program
 from ..dtypes import as_array, float64, int64
 from ..engines import StepNotFinite
-from ..graph import placeholder, variable
+from ..graph import Node, Variable, placeholder, variable
 from ..ops import astype, take
 from .refusals import Place
 from .step import Batch, TrainingStep, batch_parts
@@ -109,10 +110,15 @@ class EpochLoop:
         batch = [
             part.named(name or f"input {i}") for i, (name, part) in enumerate(zip(names, parts, strict=True))
         ]
+        loss, updates = self._counted(names, batch)
+        return Program([*leaves, order], [loss], updates, engine=self.step.engine, finite=True)
+
+    def _counted(self, names: Sequence[str], batch: Sequence[Node]) -> tuple[Node, dict[Variable, Node]]:
+        """The step on a batch, and what it adds to the position and to the sum of losses."""
         loss, updates = self.step.graph(names, batch)
         updates[self._position] = self._position + 1
         updates[self._loss_sum] = self._loss_sum + astype(loss, float64).reshape(()) * self.data.size
-        return Program([*leaves, order], [loss], updates, engine=self.step.engine, finite=True)
+        return loss, updates
 
     def _shaped(self, parts: list[Any]) -> Any:
         """The arrays, or nodes in their place, in the form in which ``data`` has them."""
@@ -132,9 +138,12 @@ class EpochLoop:
     def run(self, steps: int) -> None:
         """The next ``steps`` batches; ``NonFiniteError``, naming the node, where a step is refused."""
         try:
-            self._program.run_steps(steps, *self._arrays, self._order)
+            self._run(steps)
         except StepNotFinite as found:
             raise self.step.diagnosed(self.take(self.batch), found, self.place(self.batch)) from None
+
+    def _run(self, steps: int) -> None:
+        self._program.run_steps(steps, *self._arrays, self._order)
 
     def rows(self, batch: int) -> NDArray[np.int64]:
         """Which rows of the data a batch of the epoch has."""

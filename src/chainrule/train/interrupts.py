@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 
 class HeldInterrupt:
@@ -32,8 +32,12 @@ class HeldInterrupt:
     def check(self) -> None:
         """Raise ``KeyboardInterrupt`` if Ctrl-C has been pressed."""
         if self.noted:
-            self.noted = False
-            raise KeyboardInterrupt
+            self.now()
+
+    def now(self) -> NoReturn:
+        """Raise ``KeyboardInterrupt``, whoever noted it."""
+        self.noted = False
+        raise KeyboardInterrupt
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.noted:

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from ..compile import DEFAULT_ENGINE
+import numpy as np
+
+from ..compile import DEFAULT_ENGINE, mesh_named
+from ..engines.xla import Team, progress
 from ..errors import ArgumentError, NonFiniteError
 from ..nn import Module
 from ..optim import Optimizer, ReduceOnPlateau
@@ -15,9 +18,10 @@ from .early_stopping import EarlyStopping
 from .epochs import EpochLoop, gathered
 from .interrupts import HeldInterrupt
 from .invariants import Alarm, Invariants
-from .progress import Quiet, Reporter
+from .progress import Quiet, Reporter, Silent
 from .refusals import Place, Refusal
 from .run_folder import RunFolder
+from .split_epochs import SplitEpochLoop, check_even
 from .step import Batch, Loss, TrainingStep, batch_arrays
 
 _SLICE_SECONDS = 0.1
@@ -114,7 +118,9 @@ class Training:
             )
         self.model, self.data, self.optimizer, self.settings = model, data, optimizer, settings
         self.validate, self.plateau, self.folder = validate, plateau, folder
-        self.reporter: Reporter = reporter or Quiet()
+        self.mesh = mesh_named(settings.engine)
+        self.team = Team() if self.mesh is None else Team.here()
+        self.reporter: Reporter = (reporter or Quiet()) if self.team.leads else Silent()
         self.step = TrainingStep(loss, optimizer, seed=settings.seed, engine=settings.engine)
         self.invariants = Invariants(
             model, self.step, data, self.reporter.warn, on=settings.invariants, ignore=settings.ignore
@@ -122,11 +128,11 @@ class Training:
         self.stopping = EarlyStopping(settings.patience, higher=settings.higher_is_better)
         self.position = _Position()
         self._best: dict[str, Any] | None = None
-        self._saved = self._since = time.perf_counter()
+        self._saved = self._since = self._sliced = time.perf_counter()
         self._inside: EpochLoop | None = None
         self._slice = min(_SLICE_SECONDS, settings.checkpoint_seconds)
-        self._steps = 1
-        """How many steps a slice has, found by timing."""
+        self._steps, self._run = 1, 0
+        """How many steps a slice has, found by timing; how many have been made of it."""
 
     def run(self) -> Result:
         """Train until the epochs are done, patience has run out, or time has; then hold the best weights.
@@ -137,8 +143,7 @@ class Training:
         self.reporter.start(self.settings.epochs, len(self.data), at.epoch * len(self.data) + at.batch)
         try:
             with HeldInterrupt() as interrupt:
-                if self._inside is None and (data := gathered(self.data)) is not None:
-                    self._inside = EpochLoop(self.step, data)
+                self._inside = self._inside or self._loop()
                 while (stopped := self._why_stop()) is None:
                     self._epoch(interrupt)
                 self.invariants.finish(at.epoch * len(self.data), at.records)
@@ -153,17 +158,29 @@ class Training:
             self._write_manifest(stopped=stopped, best=best)
         return Result(at.records, stopped, best, self.invariants.told, self.invariants.layers)
 
+    def _loop(self) -> EpochLoop | None:
+        """What runs many steps a call, where the data can say which rows a batch has."""
+        if self.mesh is not None and (size := getattr(self.data, "size", None)) is not None:
+            check_even(size, self.mesh)
+        data = gathered(self.data)
+        if data is None:
+            return None
+        return EpochLoop(self.step, data) if self.mesh is None else SplitEpochLoop(self.step, data, self.mesh)
+
     def _why_stop(self) -> str | None:
         if self.position.epoch >= self.settings.epochs:
             return "epochs"
         if self.stopping.exhausted:
             return "patience"
         limit = self.settings.max_seconds
-        return "time" if limit is not None and self.position.seconds >= limit else None
+        if limit is None:
+            return None
+        (seconds,) = self.team.first(np.array([self.position.seconds]))
+        return "time" if seconds >= limit else None
 
     def _epoch(self, interrupt: HeldInterrupt) -> None:
         at = self.position
-        self._since = time.perf_counter()
+        self._since = self._sliced = time.perf_counter()
         if self._inside is None:
             batches: Iterable[Batch] = self.data.epoch(at.epoch, at.batch)
         else:
@@ -205,7 +222,6 @@ class Training:
         self.invariants.saw(at.epoch, order=loop.order)
         while at.batch < loop.whole:
             steps, before = min(self._steps, loop.whole - at.batch), at.batch
-            begun = time.perf_counter()
             try:
                 loop.run(steps)
             finally:  # where an error stopped it, it still got so far
@@ -213,21 +229,33 @@ class Training:
                 at.batch += done
                 at.examples += done * loop.data.size
             self._tell(done, interrupt)
-            fit = steps * self._slice / max(time.perf_counter() - begun, 1e-9)
-            self._steps = max(1, min(4 * steps, int(fit)))
 
     def _tell(self, batches: int, interrupt: HeldInterrupt) -> None:
-        """So many batches are done: report it, and save if it is time."""
+        """So many batches are done: report it, and after a slice of them save if it is time.
+
+        Clocks and signals differ between processes: what follows from them is agreed upon.
+        """
         at = self.position
         self.reporter.step(at.epoch + 1, at.loss_sum / at.examples, batches)
+        self._run += batches
+        heard = interrupt.noted and self.team.count == 1
+        if self._run < self._steps and at.batch < len(self.data) and not heard:
+            return
         now = time.perf_counter()
-        due = now - self._saved > self.settings.checkpoint_seconds and at.batch < len(self.data)
-        if due or interrupt.noted:
+        told = self.team.gather(np.array([now - self._sliced, now - self._saved, interrupt.noted]))
+        took, unsaved, _ = told[0].tolist()
+        progress(f"epoch {at.epoch + 1}, batch {at.batch}")
+        fit = self._run * self._slice / max(took, 1e-9)
+        self._steps, self._run = max(1, min(4 * self._steps, int(fit))), 0
+        interrupted = bool(told[:, 2].any())
+        if interrupted or (unsaved > self.settings.checkpoint_seconds and at.batch < len(self.data)):
             at.epoch_seconds += now - self._since
             at.seconds += now - self._since
             self._since = now
             self.save()
-            interrupt.check()
+        self._sliced = time.perf_counter()
+        if interrupted:
+            interrupt.now()
 
     def _finish_epoch(self) -> None:
         at = self.position
@@ -238,7 +266,7 @@ class Training:
         }
         if self.validate is not None:
             with self.invariants.validating():
-                scores = self.validate()
+                scores = self._agreed(self.validate())
             record |= {f"validation_{name}": float(value) for name, value in scores.items()}
         improved = self._observe(record)
         elapsed = time.perf_counter() - self._since
@@ -253,6 +281,11 @@ class Training:
         self.invariants.epoch_done(at.epoch, at.epoch * len(self.data), examples, at.records)
         self.save()
         self.reporter.epoch(record)
+
+    def _agreed(self, scores: Mapping[str, float]) -> dict[str, float]:
+        """The scores as the leading process has them: what follows from them is to be the same for all."""
+        values = self.team.first(np.array([float(value) for value in scores.values()], np.float64))
+        return dict(zip(scores, values.tolist(), strict=True))
 
     def _observe(self, record: Mapping[str, Any]) -> bool:
         """Show the monitored score to early stopping and to the plateau; true if it is the best so far."""

@@ -13,7 +13,8 @@ from ...errors import EngineError
 from ...graph import Array, Constant, Environment, Leaf, Node, Variable, leaf_value, topological
 from ...simplify import GROUPS, simplify
 from ..stepper import Stepper, check_updates
-from .lowering import lower, not_finite, on_device
+from .lowering import lower, not_finite
+from .mesh import Layout, Mesh, OneDevice, Share
 from .residence import residence_of
 from .setting import jax, settings
 
@@ -38,20 +39,22 @@ class Xla:
         updates: Mapping[Variable, Node] | None = None,
         *,
         finite: bool = False,
+        mesh: Mesh | None = None,
     ) -> None:
         self._stepper = partial(Stepper, outputs, updates, finite=finite)
         check_updates(updates or {})
         jax()
+        self._layout: Layout = mesh or OneDevice()
         simple = simplify(outputs, updates, groups=_RULES)
         self._targets = [*simple.outputs, *simple.updates.values()]
         self._count, self._finite, self.journal = len(outputs), finite, simple.journal
         self._variables = list(simple.updates)
-        self._residence = residence_of(self._variables) if self._variables else None
+        self._residence = residence_of(self._variables, self._layout) if self._variables else None
         self._lowered = lower(self._targets)
         places = {variable: number for number, variable in enumerate(self._variables)}
         self._own = [places.get(leaf) for leaf in self._lowered.leaves]  # type: ignore[call-overload]  # any leaf
         self._inputs = [leaf for leaf in self._lowered.leaves if leaf not in places]
-        self._sent: list[tuple[Array, Any]] = []
+        self._sent: list[tuple[Array | Share, Any]] = []
 
     # ── what is compiled ──────────────────────────────────────────────────────────────────────────
 
@@ -60,8 +63,8 @@ class Xla:
         rest = iter(inputs)
         values = [next(rest) if own is None else variables[own] for own in self._own]
         results, fault = self._lowered.function(values)
-        outputs = results[: self._count]
-        return outputs, results[self._count :], fault | not_finite(outputs) if self._finite else fault
+        outputs, new = results[: self._count], results[self._count :]
+        return self._layout.laid(outputs, new, fault | not_finite(outputs) if self._finite else fault)
 
     def _whole_pass(
         self, variables: Sequence[Any], inputs: Sequence[Any]
@@ -91,11 +94,11 @@ class Xla:
 
     @cached_property
     def _run_one(self) -> Any:
-        return jax().jit(self._whole_pass)
+        return self._layout.checked(jax().jit(self._whole_pass))
 
     @cached_property
     def _run_many(self) -> Any:
-        return jax().jit(partial(self._passes, self._pass), donate_argnums=0)
+        return self._layout.checked(jax().jit(partial(self._passes, self._pass), donate_argnums=0))
 
     @cached_property
     def _run_watched(self) -> Any:
@@ -118,7 +121,7 @@ class Xla:
                     if not refused:
                         self._residence.moved(new)
             if not refused:
-                return [np.asarray(output) for output in outputs]
+                return [self._layout.fetch(output) for output in outputs]
         return self._refused(environment)
 
     def run_steps(self, environment: Environment, steps: int) -> None:
@@ -160,21 +163,26 @@ class Xla:
 
     def _send(self, environment: Environment) -> list[Any]:
         """The inputs on the device.  A read-only array is taken at its word, and sent once."""
-        values = [
+        values: list[Array | Share] = [
             leaf.array if isinstance(leaf, Constant) else leaf_value(leaf, environment)
             for leaf in self._inputs
         ]
         kept: list[tuple[Any, Any]] = list(self._sent) or [(None, None)] * len(values)
-        sent = [
-            (value, there if value is last and not value.flags.writeable else on_device(value))
-            for value, (last, there) in zip(values, kept, strict=True)
+        self._sent = [
+            (value, there if value is last and _stays(value) else self._layout.send(leaf, value))
+            for leaf, value, (last, there) in zip(self._inputs, values, kept, strict=True)
         ]
-        self._sent = sent
-        return [there for _, there in sent]
+        return [there for _, there in self._sent]
 
     def _refused(self, environment: Environment) -> list[Array]:
         """A step was refused and nothing has changed: the stepper says why, and where."""
-        values = self._stepper().run(environment)
+        # Of a share of an array, the whole is on the devices.
+        there = dict(zip(self._inputs, [there for _, there in self._sent], strict=True))
+        whole = {
+            leaf: self._layout.fetch(there[leaf]) if isinstance(value, Share) else value
+            for leaf, value in environment.items()
+        }
+        values = self._stepper().run(whole)
         if not self._finite:
             raise EngineError(
                 "the engine xla refused a step that the stepper takes",
@@ -188,8 +196,7 @@ class Xla:
         """What the engine made of the graph: the rewrites, and which ops; ``whole`` adds JAX's program."""
         ops = Counter(node.op.name for node in topological(self._targets) if not isinstance(node.op, Leaf))
         shown = ", ".join(f"{name} ({count})" for name, count in ops.most_common())
-        device = jax().devices()[0]
-        lines = [f"xla: {sum(ops.values())} ops as one function for {device.device_kind}: {shown}"]
+        lines = [f"xla: {sum(ops.values())} ops as one function for {self._layout.describe()}: {shown}"]
         if self._lowered.calls:
             lines.append(f"in Python: {', '.join(self._lowered.calls)}")
         lines += [str(self.journal)] if str(self.journal) else []
@@ -198,8 +205,14 @@ class Xla:
                 shapes = [jax().ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in self._lowered.leaves]
                 inputs = [shape for shape, own in zip(shapes, self._own, strict=True) if own is None]
                 variables = [jax().ShapeDtypeStruct(v.shape, v.dtype) for v in self._variables]
-                lines.append(self._run_one.lower(variables, inputs).as_text())
+                lines.append(jax().jit(self._whole_pass).lower(variables, inputs).as_text())
         return "\n".join(lines)
+
+
+def _stays(value: Array | Share) -> bool:
+    """Whether what was sent of it once is still right."""
+    array = value.array if isinstance(value, Share) else value
+    return not array.flags.writeable
 
 
 def _copies(arrays: Sequence[Any]) -> list[Any]:

@@ -1,10 +1,11 @@
-"""Processes that run one program together: joining them, agreeing among them, and saying that one is alive."""
+"""Processes that run one program together: joining, agreeing, and saying that one is alive."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ FELLOW_FAILED = 75
 """The exit code of a process that another one, or the network, let down: what may go well the next time."""
 
 _SHUTDOWN_SECONDS = 5
+_SENT_AT_A_TIME = 1 << 26
 
 
 class FellowError(ChainruleError, ConnectionError):
@@ -124,8 +126,8 @@ class Team:
     >>> alone = Team()
     >>> alone.index, alone.count
     (0, 1)
-    >>> alone.first(np.array([2.5])).tolist(), alone.any(np.array([True])).tolist()
-    ([2.5], [True])
+    >>> alone.first(np.array([2.5])).tolist(), alone.gather(np.array([2.5])).tolist()
+    ([2.5], [[2.5]])
     """
 
     def __init__(self, index: int = 0, count: int = 1) -> None:
@@ -133,9 +135,7 @@ class Team:
 
     @classmethod
     def here(cls) -> Team:
-        """All processes that JAX knows of, if any were joined; else this one alone."""
-        if Place.here() is None:
-            return cls()
+        """All processes that JAX knows of; this one alone if none were joined."""
         return cls(jax().process_index(), jax().process_count())
 
     @property
@@ -155,9 +155,33 @@ class Team:
 
     def first(self, values: NDArray[Any]) -> NDArray[Any]:
         """The values of the one that leads."""
-        return self.gather(values)[0]
-
-    def any(self, flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Where any of them is true."""
-        found: NDArray[np.bool_] = self.gather(flags).any(axis=0)
+        found: NDArray[Any] = self.gather(values)[0]
         return found
+
+    def first_bytes(self, content: bytes) -> bytes:
+        """The bytes that the one that leads has; whatever the others gave."""
+        if self.count == 1:
+            return content
+        from jax.experimental import multihost_utils as hosts
+
+        (size,) = self.first(np.array([len(content)])).tolist()
+        found = bytearray()
+        for start in range(0, size, _SENT_AT_A_TIME):
+            some = min(_SENT_AT_A_TIME, size - start)
+            part = np.frombuffer(content[start : start + some] if self.leads else bytes(some), np.uint8)
+            found += np.asarray(hosts.broadcast_one_to_all(part)).tobytes()
+        return bytes(found)
+
+    def same(self, what: str, content: bytes, mend: str) -> None:
+        """Raise ``ConfigurationError``, in each of them, where not all have the same ``content``."""
+        if self.count == 1:
+            return
+        digests = self.gather(np.frombuffer(sha256(content).digest(), np.uint8))
+        others = np.nonzero((digests != digests[0]).any(axis=1))[0].tolist()
+        if others:
+            named = ", ".join(map(str, others))
+            raise ConfigurationError(f"{what} of process {named} is not that of process 0", mend=mend)
+
+    def meet(self) -> None:
+        """Wait until all are here."""
+        self.gather(np.zeros(1))

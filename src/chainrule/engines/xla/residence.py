@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from ...graph import Variable, lease
-from .lowering import on_device
+from .mesh import Layout
 
 
 class Residence:
@@ -23,8 +23,8 @@ class Residence:
     what was assigned there since goes to the device the next time.
     """
 
-    def __init__(self, variables: Sequence[Variable]) -> None:
-        self.variables = tuple(variables)
+    def __init__(self, variables: Sequence[Variable], layout: Layout) -> None:
+        self.variables, self.layout = tuple(variables), layout
         self.lock = RLock()
         self._arrays: list[Any] = [None] * len(self.variables)
         self._ahead = [False] * len(self.variables)
@@ -32,7 +32,7 @@ class Residence:
 
     def _settle(self, number: int) -> None:
         if self._ahead[number]:
-            np.copyto(self._lease.arrays[number], np.asarray(self._arrays[number]))
+            np.copyto(self._lease.arrays[number], self.layout.fetch(self._arrays[number]))
             self._ahead[number] = False
 
     @contextmanager
@@ -40,7 +40,7 @@ class Residence:
         """The device's arrays, those of variables that were assigned meanwhile sent there anew."""
         with self.lock, self._lease as renewed:
             for number in renewed:
-                self._arrays[number] = on_device(self._lease.arrays[number])
+                self._arrays[number] = self.layout.keep(self._lease.arrays[number])
                 self._ahead[number] = False
             yield self._arrays
 
@@ -50,15 +50,15 @@ class Residence:
         self._ahead = [True] * len(self._arrays)
 
 
-_residences: WeakValueDictionary[tuple[int, ...], Residence] = WeakValueDictionary()
+_residences: WeakValueDictionary[tuple[str, tuple[int, ...]], Residence] = WeakValueDictionary()
 
 
-def residence_of(variables: Sequence[Variable]) -> Residence:
-    """The one residence of just these variables, which it keeps: no id is used again."""
-    key = tuple(map(id, variables))
+def residence_of(variables: Sequence[Variable], layout: Layout) -> Residence:
+    """The one residence of just these variables in that layout, which keeps them: no id is used again."""
+    key = str(layout), tuple(map(id, variables))
     found = _residences.get(key)
     if found is None:
-        found = _residences[key] = Residence(variables)
+        found = _residences[key] = Residence(variables, layout)
     return found
 
 
