@@ -187,7 +187,7 @@ def _cast_of_cast(root: Node, y: Node, x: Node) -> Node | None:
     if y.dtype.name not in _HOLDS.get(x.dtype, ()) or (x.dtype.kind == "f" and to.kind in "iu"):
         return None
     if y.dtype.kind == "f" and to.kind in "iub" and x.dtype.kind in "iu" and x.dtype is not to:
-        return None  # what a float outside an integer type becomes is the machine's affair
+        return None  # a float beyond an integer type becomes its end, an integer wraps around
     return ops.astype(x, to)
 
 

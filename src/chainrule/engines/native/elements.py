@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Protocol
 
+import numpy as np
+
 from ... import loops
-from ...dtypes import float32, float64, int64, uint32
+from ...dtypes import float32, float64, int64, is_float, is_integer, uint32
 from ...functions.targets import ClassIndex
 from ...graph import Node, Op, Shape
 from ...loops import Scalar, index
-from ...ops.casts import Cast, StopGradient
+from ...ops.casts import Cast, StopGradient, whole_range
 from ...ops.comparison import Where
 from ...ops.elementwise import Elementwise
 from ...ops.indexing import OneHot, Pick, PlaceInAxis, ScatterAlongAxis, Take, TakeAlongAxis
@@ -203,7 +205,17 @@ def _where(reader: Reader, node: Node, indices: Indices, guard: Scalar | None) -
 
 
 def _cast(reader: Reader, node: Node, indices: Indices, guard: Scalar | None) -> Scalar:
-    return loops.cast(reader.at(node.inputs[0], indices, guard), node.dtype)
+    x = reader.at(node.inputs[0], indices, guard)
+    if not (is_float(x.dtype) and is_integer(node.dtype)):
+        return loops.cast(x, node.dtype)
+    (low, end), info = whole_range(node.dtype), np.iinfo(node.dtype)
+    least, most, zero = (loops.constant(value, node.dtype) for value in (info.min, info.max, 0))
+    inside, beyond = (
+        loops.and_(loops.ge(x, low), loops.lt(x, end)),
+        loops.where(loops.lt(x, low), least, zero),
+    )
+    beyond = loops.where(loops.ge(x, end), most, beyond)
+    return loops.where(inside, loops.cast(loops.where(inside, x, 0.0), node.dtype), beyond)
 
 
 # ── indexing ──────────────────────────────────────────────────────────────────────────────────────
