@@ -20,13 +20,13 @@ ROOMS = (
     "ops", "functions", "differentiate", "simplify",
     "engines", "compile", "transforms",
     "nn", "optim", "data", "models", "train", "tasks",
-    "view", "diagnose", "bench", "cli",
+    "view", "diagnose", "bench", "launch", "cli",
 )  # fmt: skip
 
 #: Third-party packages that may be imported where they are used: optional, or slow to import.
 LAZY = {
-    "charset_normalizer", "igraph", "jax", "matplotlib", "mlx", "pooch", "rich", "scipy", "sklearn",
-    "tensorflow", "torch",
+    "charset_normalizer", "grpc", "igraph", "jax", "matplotlib", "mlx", "optuna", "pooch", "rich", "scipy",
+    "sklearn", "sqlalchemy", "tensorflow", "torch",
 }  # fmt: skip
 
 #: What the package's own front door may do: import every room.

@@ -1,0 +1,28 @@
+"""Which GPUs each of several processes on one host gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+_DRIVER = Path("/proc/driver/nvidia/gpus")
+
+
+def shares(environment: Mapping[str, str], processes: int, driver: Path = _DRIVER) -> list[dict[str, str]]:
+    """What to add to each process's environment so that no two use the same GPU; nothing if there are none.
+
+    Each process gets as many as every other.  Where there are fewer GPUs than processes nothing is said,
+    and JAX decides.
+
+    >>> shares({"CUDA_VISIBLE_DEVICES": "4,5,6,7"}, 2)
+    [{'CUDA_VISIBLE_DEVICES': '4,5'}, {'CUDA_VISIBLE_DEVICES': '6,7'}]
+    """
+    if _VISIBLE in environment:
+        devices = [name.strip() for name in environment[_VISIBLE].split(",") if name.strip()]
+    else:
+        devices = [str(number) for number in range(len(list(driver.iterdir())))] if driver.is_dir() else []
+    each = len(devices) // processes
+    if processes == 1 or not each:
+        return [{}] * processes
+    return [{_VISIBLE: ",".join(devices[each * n : each * (n + 1)])} for n in range(processes)]

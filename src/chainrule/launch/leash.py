@@ -1,0 +1,104 @@
+"""No worker outlives its supervisor: a script of its own, started with nothing but the standard library.
+
+``leash.py run PARENT COMMAND …`` becomes the command after asking Linux to kill it when the supervisor
+ends.  ``leash.py keep`` is a process beside the supervisor that reads which process groups there are
+(``+7``, ``-7``) and kills what is left of them when the supervisor has closed the pipe by ending, in
+whatever way.  The first works at once but only on Linux, and not for children of workers; the second does
+the rest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no signals; there this ends a process
+
+
+def signal_group(process: int, number: int) -> None:
+    """Send a signal to a worker and all its children."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if sys.platform == "win32":
+            os.kill(process, number)
+        else:
+            os.killpg(process, number)
+
+
+def kill_group(process: int) -> None:
+    """End a worker and all its children, whatever they are doing."""
+    signal_group(process, _KILL)
+
+
+class Leash:
+    """The supervisor's end of the leash."""
+
+    def __init__(self) -> None:
+        self._keeper = subprocess.Popen(
+            [sys.executable, "-I", "-S", __file__, "keep"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def command(self, argv: Sequence[str]) -> list[str]:
+        """The command that starts a worker on the leash."""
+        if not sys.platform.startswith("linux"):
+            return list(argv)
+        return [sys.executable, "-I", "-S", __file__, "run", str(os.getpid()), *argv]
+
+    def add(self, process: int) -> None:
+        """A worker has been started."""
+        self._tell(f"+{process}\n")
+
+    def remove(self, process: int) -> None:
+        """A worker and its children are gone; the system may use the number for others."""
+        self._tell(f"-{process}\n")
+
+    def _tell(self, line: str) -> None:
+        assert self._keeper.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it was killed: what Linux does is left
+            self._keeper.stdin.write(line.encode())
+            self._keeper.stdin.flush()
+
+    def close(self) -> None:
+        """Kill what is left, and wait for the keeper to end."""
+        assert self._keeper.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._keeper.stdin.close()
+        self._keeper.wait()
+
+
+def _keep(lines: Iterable[str]) -> None:
+    if sys.platform != "win32":  # it ends when the pipe does, not before
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+    groups: set[int] = set()
+    for line in lines:
+        if line.startswith("+"):
+            groups.add(int(line[1:]))
+        else:
+            groups.discard(int(line[1:]))
+    for process in groups:
+        kill_group(process)
+
+
+def _run(parent: int, argv: list[str]) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_PDEATHSIG, int(_KILL), 0, 0, 0)
+    if os.getppid() != parent:  # it ended before it could be asked for
+        sys.exit(1)
+    os.execvp(argv[0], argv)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "keep":
+        _keep(sys.stdin)
+    else:
+        _run(int(sys.argv[2]), sys.argv[3:])
