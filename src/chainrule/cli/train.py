@@ -290,7 +290,7 @@ def _numbers(name: str) -> list[int]:
 @contextlib.contextmanager
 def _new_folder(task: Task, out: str | None) -> Iterator[RunFolder]:
     """A folder for a new run, taken away again if it is still empty in the end."""
-    path = Path(out) if out is not None else _claim_next(task.name)
+    path = Path(out) if out is not None else claim_next(task.name)
     folder = RunFolder(path)
     folder.check_free()
     if path.exists() and not path.is_dir():
@@ -305,7 +305,7 @@ def _new_folder(task: Task, out: str | None) -> Iterator[RunFolder]:
                 _RUNS.rmdir()
 
 
-def _claim_next(name: str) -> Path:
+def claim_next(name: str) -> Path:
     """``runs/name-<n>``, made here so that no other process takes the same number."""
     number = max(_numbers(name), default=0)
     try:
