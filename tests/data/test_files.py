@@ -97,3 +97,25 @@ def test_an_interrupted_write_leaves_no_temporary_file(
 def test_writing_into_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be written"):
         write_atomically(tmp_path / "absent" / "a.txt", b"")
+
+
+@pytest.mark.parametrize("path", ["a\0b", "n" * 300, "\udc00", "x/" * 3000 + "y"])
+def test_names_that_no_file_has_are_said_to_be_that(path: str) -> None:
+    for call in (read_bytes, lambda name: write_atomically(name, b"x")):
+        with pytest.raises(DataError, match="no file can be called so: ") as caught:
+            call(path)
+        assert "\0" not in str(caught.value)
+        assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("path", ["", ".", "/"])
+def test_a_folder_is_not_written_to(path: str) -> None:
+    with pytest.raises(DataError, match="a folder where a file was expected"):
+        write_atomically(path, b"x")
+
+
+def test_a_name_as_long_as_may_be_is_written(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 255)
+    write_atomically(path, b"x")
+    assert path.read_bytes() == b"x"
+    assert list(tmp_path.iterdir()) == [path]

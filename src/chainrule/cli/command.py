@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,6 +123,14 @@ def open_run(path: str) -> tuple[str, RunFolder, System]:
         raise RunFolderError("there is no such run folder", where=path, mend=mend)
     name = folder.task
     return name, folder, task_named(name).load(folder)
+
+
+def check_ending(option: str, path: str, endings: tuple[str, ...]) -> None:
+    """``UsageError`` where the file that an option names does not end as its kind does."""
+    if os.path.splitext(path)[1].lower() not in endings:
+        *others, last = endings
+        words = f"{', '.join(others)} or {last}" if others else last
+        raise click.UsageError(f"{option} {path}: the name must end in {words}")
 
 
 def _runs(path: str) -> list[str]:

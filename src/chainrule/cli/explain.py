@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from ..tasks import Differentiates, Explains, Table
 from ..view import Explanation, derive, draw
 from ..view import explain as make_page
 from ..view.formulas import Convention
-from .command import Command, json_option, open_run
+from .command import Command, check_ending, json_option, open_run
 from .explained_file import NO_LINE, names_function, read_function
 from .expressions import ExpressionError, binding_table, read_expression
 from .output import emit_json, print_report, print_table, report_mapping, say
@@ -125,14 +126,15 @@ def explain(
     The scalar is an expression, what a function in a file returns, or the loss of one example (--text) of
     a trained run.
     """
-    if out is not None and not out.endswith((".html", ".htm")):
-        raise click.UsageError(f"--out {out}: the name must end in .html")
+    for option, file, endings in (
+        ("--out", out, (".html", ".htm")),
+        ("--svg", svg, (".svg", ".png")),
+        ("--derive", derived, (".tex", ".html", ".txt")),
+    ):
+        if file is not None:
+            check_ending(option, file, endings)
     if exercise and out is None:
         raise click.UsageError("--exercise makes a page\n  mend:  give --out FILE.html")
-    if svg is not None and not svg.endswith((".svg", ".png")):
-        raise click.UsageError(f"--svg {svg}: the name must end in .svg or .png")
-    if derived is not None and not derived.endswith((".tex", ".html", ".txt")):
-        raise click.UsageError(f"--derive {derived}: the name must end in .tex, .html or .txt")
     if out is not None and derived is not None and Path(out).absolute() == Path(derived).absolute():
         raise click.UsageError(f"--out and --derive are both {out}\n  mend:  give each a file of its own")
     if text is not None and _has_stray_bytes(text):
@@ -148,7 +150,7 @@ def explain(
             return
         shown = _of_example(subject, text, gold)
     elif text is not None or gold is not None:
-        if Path(subject).is_dir():
+        if os.path.isdir(subject):
             raise click.UsageError(f"{values[0]}: values are for expressions and functions, not for runs")
         raise click.UsageError("--text and --gold are for runs\n  mend:  name the folder of a run")
     else:
@@ -312,7 +314,8 @@ def _has_stray_bytes(text: str) -> bool:
 def _is_run(text: str) -> bool:
     """Whether it is a folder, or was meant as one: something below a folder that is there."""
     path = Path(text)
-    return bool(text) and (path.is_dir() or (len(path.parts) > 1 and path.parent.is_dir()))
+    # An expression may be no possible name, of which Path.is_dir raises an error.
+    return bool(text) and (os.path.isdir(text) or (len(path.parts) > 1 and os.path.isdir(path.parent)))
 
 
 def _explain_run(run: str, first: int, as_json: bool) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from ..data import write_vectors
+from ..data.files import possible_path
 from ..data.vector_files import FORMATS
 from ..errors import ConfigurationError, DataError
 from ..tasks import HasWordVectors
@@ -46,7 +45,7 @@ def export(run: str, form: str, out: str | None, as_json: bool) -> None:
             mend="name a run of word2vec, lm, pos or textcnn",
         )
     ending = "bin" if form == "word2vec-binary" else "txt"
-    path = folder.path / f"vectors.{ending}" if out is None else Path(out)
+    path = folder.path / f"vectors.{ending}" if out is None else possible_path(out)
     if not path.parent.is_dir():
         raise DataError("no such folder", path=path.parent, mend="make it, or choose another --out")
     write_vectors(path, vectors, form)

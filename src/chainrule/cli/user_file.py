@@ -7,6 +7,7 @@ import traceback
 from pathlib import Path
 from types import ModuleType, TracebackType
 
+from ..data.files import possible_path
 from ..errors import ChainruleError, DataError
 
 
@@ -20,7 +21,7 @@ def run_file(path: str) -> ModuleType:
     Its folder can be imported from meanwhile, as with ``python FILE``.  Raises ``DataError`` for a file
     that cannot be read or is no Python, ``UserFileError`` for what running it raised.
     """
-    source = Path(path)
+    source = possible_path(path)
     try:
         content = source.read_bytes()
     except OSError as error:

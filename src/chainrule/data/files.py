@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import io
 import os
@@ -20,6 +21,38 @@ MOST_BYTES = 1 << 32
 """What a compressed file may unpack to unless the caller says otherwise: 4 GiB."""
 
 _CHUNK = 1 << 20
+_IMPOSSIBLE = {errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP}
+
+
+def possible_path(path: Pathish) -> Path:
+    """``path``, if a file can be called so; whether one is there is not asked.
+
+    Raises: DataError for a zero byte or another character that no name has, and for a name that is too long.
+
+    >>> possible_path("zero" + chr(0))
+    Traceback (most recent call last):
+      ...
+    chainrule.errors.DataError: no file can be called so: it holds a zero byte
+      where: zero\\x00
+    """
+    try:
+        os.lstat(path)
+    except ValueError as error:  # UnicodeEncodeError, too
+        coded = isinstance(error, UnicodeEncodeError)
+        reason = (
+            "it holds a letter that files' names are not written with" if coded else "it holds a zero byte"
+        )
+        raise DataError(f"no file can be called so: {reason}", path=_brief(path)) from None
+    except OSError as error:
+        if error.errno in _IMPOSSIBLE:
+            raise DataError(f"no file can be called so: {error.strerror}", path=_brief(path)) from None
+    return Path(path)
+
+
+def _brief(path: Pathish) -> str:
+    """A name that is none, as it can be printed."""
+    text = repr(os.fspath(path))[1:-1]
+    return text if len(text) <= 100 else f"{text[:50]}…{text[-50:]}"
 
 
 def open_bytes(path: Pathish) -> tuple[io.BufferedIOBase, int, bool]:
@@ -29,6 +62,7 @@ def open_bytes(path: Pathish) -> tuple[io.BufferedIOBase, int, bool]:
 
     Raises: DataError if the file is missing, is a folder, or may not be read.
     """
+    possible_path(path)
     try:
         raw = open(path, "rb")  # noqa: SIM115 - the caller closes it
         size = os.fstat(raw.fileno()).st_size
@@ -116,8 +150,11 @@ def replacing(path: Pathish) -> Iterator[io.BufferedWriter]:
 
     Raises: DataError if the file cannot be written.
     """
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}.tmp")
+    target = possible_path(path)
+    if not target.name:
+        raise DataError("a folder where a file was expected", path=path, mend="name the file inside")
+    # Of a long name a part: with what is added it would be longer than names may be.
+    temporary = target.with_name(f".{target.name[:50]}.{os.urandom(4).hex()}.tmp")
     try:
         with open(temporary, "xb") as stream:
             yield stream

@@ -40,7 +40,7 @@ def located(data: str, say: Say = aloud, offline: bool = False) -> Path:
     Raises: DataError if there is neither, with names that are near; else as :func:`fetch`.
     """
     path = Path(data)
-    if data and path.exists():
+    if os.path.exists(data):
         return path
     name, _, inside = data.replace(os.sep, "/").partition("/")
     if name not in SOURCES:
@@ -63,7 +63,7 @@ def recorded_source(data: str) -> str:
     What is built in is meant by its name even where a file is called so.  What is neither stays as it is, for
     :func:`located` to name what is near.
     """
-    found = data and data not in BUILT_IN and Path(data).exists()
+    found = data not in BUILT_IN and os.path.exists(data)  # false, too, for what is no possible name
     return str(Path(data).absolute()) if found else data
 
 

@@ -31,6 +31,7 @@ import tomli_w
 from numpy.typing import NDArray
 
 from ..data import read_lines, read_text, write_atomically
+from ..data.files import possible_path
 from ..errors import ConfigurationError, DataError, RunFolderError
 from ..version import __version__
 from .json_text import json_text
@@ -43,7 +44,7 @@ class RunFolder:
     """A folder that a run writes to, or that one has been written to."""
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = possible_path(path)
 
     def check_free(self) -> None:
         """Raise where a run is there already: it would be lost."""
