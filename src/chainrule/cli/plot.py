@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
+from ..data.files import possible_path
 from ..errors import DataError
 from ..functions import ACTIVATIONS
 from ..train import RunFolder
 from ..view import plot_activations, plot_curves, plot_layers, plot_loss_surface
-from .command import Group, unknown
+from .command import Command, Group, check_ending, unknown
 from .output import say
-
-_ENDINGS = (".svg", ".png")
 
 
 def _write(path: str, draw: Callable[[str], None]) -> None:
-    if not path.lower().endswith(_ENDINGS):
-        raise click.UsageError(f"--out {path}: the name must end in {' or '.join(_ENDINGS)}")
-    if not Path(path).parent.is_dir():
-        raise DataError("no such folder", path=Path(path).parent, mend="make it, or choose another --out")
+    check_ending("--out", path, (".svg", ".png"))
+    folder = possible_path(path).parent
+    if not folder.is_dir():
+        raise DataError("no such folder", path=folder, mend="make it, or choose another --out")
     draw(path)
     say(f"written to {path}")
 
@@ -61,30 +59,58 @@ def loss_surface(out: str) -> None:
     _write(out, plot_loss_surface)
 
 
-@plot.command("run", short_help="The curves of a training run.")
-@click.argument("run", metavar="RUN")
-@click.option("--out", metavar="FILE", help="[default: RUN/curves.svg]")
-def run(run: str, out: str | None) -> None:
-    """Draw loss and scores of each epoch of the run folder RUN."""
-    folder = RunFolder(run)
-    folder.config()
-    records = _some(folder.metrics(), folder, "metrics.jsonl")
-    _write(out or str(folder.path / "curves.svg"), lambda path: plot_curves(records, path, folder.path.name))
+class _OfRun(NamedTuple):
+    """A figure that is drawn from the lines of one of a run's files."""
+
+    name: str
+    short: str
+    about: str
+    lines: str
+    """The file that the lines stand in."""
+    read: Callable[[RunFolder], list[dict[str, Any]]]
+    figure: str
+    """What the figure is called in the run folder."""
+    draw: Callable[[list[dict[str, Any]], str, str], None]
+    """From the lines, to a path, under a title."""
+
+    def command(self) -> click.Command:
+        """The command that draws it."""
+
+        def run(run: str, out: str | None) -> None:
+            folder = RunFolder(run)
+            folder.config()  # an error where it is no run folder
+            if not (found := self.read(folder)):
+                raise DataError(
+                    "no epoch has ended yet", path=folder.path / self.lines, mend="train on with --resume"
+                )
+            path = str(folder.path / self.figure) if out is None else out
+            _write(path, lambda path: self.draw(found, path, folder.path.name))
+
+        parameters: list[click.Parameter] = [
+            click.Argument(["run"], metavar="RUN"),
+            click.Option(["--out"], metavar="FILE", help=f"[default: RUN/{self.figure}]"),
+        ]
+        return Command(self.name, callback=run, params=parameters, short_help=self.short, help=self.about)
 
 
-@plot.command("layers", short_help="How the layers of a run fared: gradients, updates, idle units.")
-@click.argument("run", metavar="RUN")
-@click.option("--out", metavar="FILE", help="[default: RUN/layers.svg]")
-def layers(run: str, out: str | None) -> None:
-    """Draw how the layers of the run folder RUN fared: gradients, updates, units dead or saturated."""
-    folder = RunFolder(run)
-    folder.config()
-    found = _some(folder.layers(), folder, "layers.jsonl")
-    _write(out or str(folder.path / "layers.svg"), lambda path: plot_layers(found, path, folder.path.name))
-
-
-def _some(lines: list[dict[str, Any]], folder: RunFolder, name: str) -> list[dict[str, Any]]:
-    """The lines, of which there must be one."""
-    if not lines:
-        raise DataError("no epoch has ended yet", path=folder.path / name, mend="train on with --resume")
-    return lines
+for _figure in (
+    _OfRun(
+        "run",
+        "The curves of a training run.",
+        "Draw loss and scores of each epoch of the run folder RUN.",
+        "metrics.jsonl",
+        RunFolder.metrics,
+        "curves.svg",
+        plot_curves,
+    ),
+    _OfRun(
+        "layers",
+        "How the layers of a run fared: gradients, updates, idle units.",
+        "Draw how the layers of the run folder RUN fared: gradients, updates, units dead or saturated.",
+        "layers.jsonl",
+        RunFolder.layers,
+        "layers.svg",
+        plot_layers,
+    ),
+):
+    plot.add_command(_figure.command())
