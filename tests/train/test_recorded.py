@@ -104,10 +104,10 @@ def test_an_engine_that_is_not_here_is_replaced_where_a_run_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.modules["chainrule.compile"], "jax", _no_jax)
-    folder = run(tmp_path, "training.engine=xla", "training.seed=3")
+    folder = run(tmp_path, "training.engine=xla", "training.mesh=data=4", "training.seed=3")
     said: list[str] = []
     found = recorded_for_use(Example, folder, said.append)
-    assert (found.training.engine, found.training.seed) == (DEFAULT_ENGINE, 3)
+    assert (found.training.engine, found.training.mesh, found.training.seed) == (DEFAULT_ENGINE, None, 3)
     assert said == [
         f"{folder.path}: the engine xla needs the package 'jax', which is not installed; "
         "here it is used with the engine native"
@@ -121,5 +121,7 @@ def test_an_engine_that_is_here_is_the_one(
 ) -> None:
     monkeypatch.setattr(sys.modules["chainrule.compile"], "jax", lambda: None)
     said: list[str] = []
-    found = recorded_for_use(Example, run(tmp_path, f"training.engine={engine}"), said.append)
-    assert (found.training.engine, said) == (engine, [])
+    folder = run(tmp_path, f"training.engine={engine}", "training.mesh=data=4")
+    found = recorded_for_use(Example, folder, said.append)
+    assert (found.training.engine, found.training.mesh, said) == (engine, None, [])
+    assert recorded(Example, folder).training.mesh == "data=4"

@@ -48,8 +48,9 @@ def recorded(kind: type[C], folder: RunFolder) -> C:
 def recorded_for_use(kind: type[C], folder: RunFolder, say: Callable[[str], object] = aloud) -> C:
     """The same for using what was trained, on whatever machine this is.
 
-    An engine that needs a package which is not installed here is replaced by the default one, which gives
-    the same answers to within rounding, and ``say`` is told so.
+    The engine is asked for one device, whatever the mesh was.  One that needs a package which is not
+    installed here is replaced by the default one, which gives the same answers to within rounding, and
+    ``say`` is told so.
     """
     config = recorded(kind, folder)
     training: Any = getattr(config, "training", None)
@@ -60,7 +61,7 @@ def recorded_for_use(kind: type[C], folder: RunFolder, say: Callable[[str], obje
     except MissingExtraError as error:
         say(f"{folder.path}: {error.what}; here it is used with the engine {DEFAULT_ENGINE}")
         training = msgspec.structs.replace(training, engine=DEFAULT_ENGINE)
-    return msgspec.structs.replace(config, training=training)
+    return msgspec.structs.replace(config, training=msgspec.structs.replace(training, mesh=None))
 
 
 def before(kind: type[Options]) -> dict[str, Any]:
