@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -14,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ChainruleError, ConfigurationError
+from .collectives import advertise
 from .setting import jax
 
 VARIABLE = "CHAINRULE_PROCESS"
@@ -96,12 +99,17 @@ def join() -> Place | None:
     if found.distributed.is_initialized():
         return place
     progress("joining")
+    if place.index:
+        _reach(place)
     found.config.update("jax_cpu_collectives_implementation", "gloo")
+    if place.address is not None:
+        advertise(place.address)
     try:
         found.distributed.initialize(
             place.coordinator,
             place.processes,
             place.index,
+            cluster_detection_method="deactivate",  # what Slurm or MPI say is of the supervisors
             initialization_timeout=place.wait,
             heartbeat_timeout_seconds=place.heartbeat,
             shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
@@ -116,6 +124,24 @@ def join() -> Place | None:
     assert count == place.processes
     progress("joined")
     return place
+
+
+def _reach(place: Place) -> None:
+    """Wait until process 0 listens: JAX, where it does not, ends this process without a word for its user."""
+    host, _, port = place.coordinator.rpartition(":")
+    until = time.monotonic() + place.wait
+    while True:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+            return
+        except OSError as error:
+            if time.monotonic() > until:
+                raise FellowError(
+                    f"process 0 could not be reached at {place.coordinator} in {place.wait} seconds: {error}",
+                    where=f"process {place.index} of {place.processes}",
+                    mend="see that the first host runs, and that its address and port are reached from here",
+                ) from None
+            time.sleep(0.2)
 
 
 class Team:
