@@ -219,7 +219,19 @@ def test_a_standard_input_that_is_no_text_is_refused_as_a_file_would_be(
     ran = run("predict", str(finished))
     assert (ran.code, ran.out) == (3, "")
     assert "bytes ff 20 35 0a are not utf-8" in ran.err
-    assert "where: the standard input, line 2, byte 8" in ran.err
+    assert "where: the standard input, line 2, byte 8\n  mend:  give the text in UTF-8\n" in ran.err
+
+
+def test_lines_that_are_no_text_are_refused(run: Run, finished: Path, tmp_path: Path) -> None:
+    ran = run("predict", str(finished), "1 2", "x\udcff = 1")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(
+        "error: line 2 holds bytes that are no UTF-8\n  mend:  give the text in UTF-8\n"
+    )
+    ran = run("generate", str(finished), "--prompt", "\udcff")
+    assert (ran.code, ran.err[:40]) == (2, "error: --prompt holds bytes that are no ")
+    (tmp_path / "x\udcff.idx").write_bytes(bytes([0, 0, 8, 3]) + b"\0\0\0\1\0\0\0\x08\0\0\0\x08" + bytes(64))
+    assert run("predict", str(finished), "x\udcff.idx").code == 0  # the name of a file may be any bytes
 
 
 def test_the_standard_input_is_utf_8_wherever_it_comes_from(

@@ -93,6 +93,7 @@ def test_tables_of_data_are_left_out():
         ("", []),
         ("   ", []),
         ("§ ?", ["§", "?"]),
+        ("x\udcff = 1", ["x", "\udcff", "=", "1"]),  # bytes that are no text
     ],
 )
 def test_tokens_of_a_line(line, expected):

@@ -125,6 +125,12 @@ def open_run(path: str) -> tuple[str, RunFolder, System]:
     return name, folder, task_named(name).load(folder)
 
 
+def check_text(name: str, text: str) -> None:
+    """``UsageError`` where it holds bytes that are no UTF-8, which Python keeps as surrogates."""
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise click.UsageError(f"{name} holds bytes that are no UTF-8\n  mend:  give the text in UTF-8")
+
+
 def check_ending(option: str, path: str, endings: tuple[str, ...]) -> None:
     """``UsageError`` where the file that an option names does not end as its kind does."""
     if os.path.splitext(path)[1].lower() not in endings:

@@ -22,7 +22,7 @@ from ..tasks import Differentiates, Explains, Table
 from ..view import Explanation, derive, draw
 from ..view import explain as make_page
 from ..view.formulas import Convention
-from .command import Command, check_ending, json_option, open_run
+from .command import Command, check_ending, check_text, json_option, open_run
 from .explained_file import NO_LINE, names_function, read_function
 from .expressions import ExpressionError, binding_table, read_expression
 from .output import emit_json, print_report, print_table, report_mapping, say
@@ -137,8 +137,8 @@ def explain(
         raise click.UsageError("--exercise makes a page\n  mend:  give --out FILE.html")
     if out is not None and derived is not None and Path(out).absolute() == Path(derived).absolute():
         raise click.UsageError(f"--out and --derive are both {out}\n  mend:  give each a file of its own")
-    if text is not None and _has_stray_bytes(text):
-        raise click.UsageError("--text holds bytes that are no UTF-8\n  mend:  give the text in UTF-8")
+    for option, given in (("--text", text), ("--gold", gold)):
+        check_text(option, given or "")
     is_file = names_function(subject)
     if not values and not is_file and _is_run(subject):
         if text is None:
@@ -304,11 +304,6 @@ def _norms(row: GradientRow) -> tuple[Any, ...]:
 
 def _size(page: Explanation) -> str:
     return f"{len(page.record['nodes'])} nodes, {len(page.html.encode('utf-8')) / 1e6:.2f} MB"
-
-
-def _has_stray_bytes(text: str) -> bool:
-    """Whether it holds bytes of the command line that are no UTF-8, which Python keeps as surrogates."""
-    return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _is_run(text: str) -> bool:

@@ -8,7 +8,7 @@ import click
 
 from ..errors import ConfigurationError
 from ..tasks.sampling import Sampling
-from .command import Command, FiniteFloat, json_option, open_run
+from .command import Command, FiniteFloat, check_text, json_option, open_run
 from .output import emit_json
 
 
@@ -60,6 +60,7 @@ def generate(
     run: str, prompt: str, words: int, temperature: float, top_k: int, top_p: float, seed: int, as_json: bool
 ) -> None:
     """Write text with the language model in the run folder RUN."""
+    check_text("--prompt", prompt)
     name, folder, system = open_run(run)
     if not isinstance(system, Writer):
         raise ConfigurationError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -13,7 +14,7 @@ from ..data.readers import decode, lines_of
 from ..errors import DataError
 from ..tasks import Table
 from ..train.json_text import plain
-from .command import Command, json_option, open_run
+from .command import Command, check_text, json_option, open_run
 from .output import emit_json, print_table
 
 
@@ -43,6 +44,9 @@ def predict(run: str, lines: tuple[str, ...], path: str | None, as_json: bool) -
     """
     if lines and path is not None:
         raise click.UsageError("lines are given and --file as well\n  mend:  give one of them")
+    for number, line in enumerate(lines, start=1):
+        if not os.path.exists(line):  # names of files may hold any bytes
+            check_text(f"line {number}", line)
     name, folder, system = open_run(run)
     given = list(lines) or _read(path)
     if not given:
@@ -61,6 +65,16 @@ def predict(run: str, lines: tuple[str, ...], path: str | None, as_json: bool) -
 
 
 def _read(path: str | None) -> list[str]:
+    try:
+        return _lines(path)
+    except DataError as error:
+        if "encoding=" not in (error.mend or ""):
+            raise
+        where = {"path": error.path, "line": error.line, "offset": error.offset}
+        raise DataError(error.what, **where, mend="give the text in UTF-8") from None  # type: ignore[arg-type]
+
+
+def _lines(path: str | None) -> list[str]:
     if path is not None and path != "-":
         return read_lines(path)
     if path is None and sys.stdin.isatty():

@@ -118,7 +118,7 @@ def code_tokens(line: str) -> list[str]:
     try:
         tokens = (token.form for tokens in _logical_lines(line.strip()) for token in tokens)
         found += [form for form in tokens if form.strip()]
-    except (SyntaxError, tokenize.TokenError):  # a bracket or a string that is not closed
+    except (SyntaxError, tokenize.TokenError, UnicodeError):  # not closed, or not even text
         found = re.findall(r"\w+|[^\w\s]", line)
     return found
 
