@@ -25,6 +25,7 @@ from .evaluate import evaluate
 from .explain import explain
 from .export import export
 from .generate import generate
+from .launch import launch
 from .plot import plot
 from .predict import predict
 from .train import train
@@ -54,7 +55,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (train, evaluate, predict, generate, explain, export, check, plot, bench, doctor):
+for _command in (train, launch, evaluate, predict, generate, explain, export, check, plot, bench, doctor):
     cli.add_command(_command)
 
 

@@ -6,6 +6,18 @@ Start reading at ``supervise.py``, then ``coordinator.py`` and ``host.py``.
 
 from .clusters import Cluster, detect
 from .job import Endpoint, Job, Outcome, Terminal, versions
+from .screen import Screen
 from .supervise import launch, supervise
 
-__all__ = ["Cluster", "Endpoint", "Job", "Outcome", "Terminal", "detect", "launch", "supervise", "versions"]
+__all__ = [
+    "Cluster",
+    "Endpoint",
+    "Job",
+    "Outcome",
+    "Screen",
+    "Terminal",
+    "detect",
+    "launch",
+    "supervise",
+    "versions",
+]

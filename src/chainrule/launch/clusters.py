@@ -210,5 +210,5 @@ def _number(text: str | None, said: str) -> int | None:
 def _port(cluster: Cluster, environment: Environment, name: str, said: str) -> int:
     if (port := _number(_first(cluster.port, environment, name), said)) is not None:
         return port
-    number = next((environment[v] for v in cluster.job if environment.get(v, "").isdecimal()), "0")
-    return PORT + int(number) % 4096 if int(number) else PORT
+    job = int(next((environment[v] for v in cluster.job if environment.get(v, "").isdecimal()), "0"))
+    return PORT + (job + job // 4096) % 4096  # of Open MPI's numbers the upper bits tell jobs apart

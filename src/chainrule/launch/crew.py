@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +27,11 @@ PATIENCE = 3
 
 _TAIL_BYTES = 4096
 _TAIL_LINES = 25
+_FRAME = re.compile(r"\s+@ +0x|\*\*\* Check failure stack trace")
+"""What C++ libraries print of their stacks when they abort: nothing for users."""
+
+_NOISE = b"[Gloo] "
+"""How lines begin that gloo prints among a worker's results."""
 
 
 @dataclass
@@ -56,6 +62,7 @@ class Worker:
         with contextlib.suppress(OSError), open(self.log, "rb") as stream:
             stream.seek(max(self.begin, self.log.stat().st_size - _TAIL_BYTES))
             lines = stream.read().decode("utf-8", "replace").splitlines()
+            lines = [line for line in lines if not _FRAME.match(line)]
             starts = [n for n, line in enumerate(lines) if line.startswith("error: ")]
             return "\n".join(lines[starts[-1] if starts else 0 :][-_TAIL_LINES:])
         return ""
@@ -63,7 +70,7 @@ class Worker:
 
 @dataclass
 class Copy:
-    """A file that grows, copied to the terminal as it does."""
+    """A file that grows, copied to the terminal line by line as it does."""
 
     path: Path
     position: int
@@ -72,9 +79,11 @@ class Copy:
     def onward(self, terminal: Terminal) -> None:
         with contextlib.suppress(OSError), open(self.path, "rb") as stream:
             stream.seek(self.position)
-            if data := stream.read():
-                self.position += len(data)
-                terminal.copy(data, result=self.result)
+            data, newline, _ = stream.read().rpartition(b"\n")
+            if newline:
+                self.position += len(data) + 1
+                lines = [line for line in data.split(b"\n") if not line.startswith(_NOISE)]
+                terminal.copy(b"".join(line + b"\n" for line in lines), result=self.result)
 
 
 @dataclass

@@ -1,0 +1,33 @@
+"""GPUs are dealt out to the processes of a host, each to one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chainrule.launch.devices import shares
+
+
+@pytest.mark.parametrize(
+    ("visible", "processes", "dealt"),
+    [
+        ("0,1,2,3", 4, ["0", "1", "2", "3"]),
+        ("0,1,2,3", 2, ["0,1", "2,3"]),
+        ("4, 6,7", 2, ["4", "6"]),
+        ("GPU-8932f937,GPU-7a1c", 2, ["GPU-8932f937", "GPU-7a1c"]),
+        ("0,1", 1, [None]),
+        ("0", 2, [None, None]),
+        ("", 2, [None, None]),
+    ],
+)
+def test_named_devices(visible: str, processes: int, dealt: list[str | None]) -> None:
+    found = shares({"CUDA_VISIBLE_DEVICES": visible}, processes)
+    assert [share.get("CUDA_VISIBLE_DEVICES") for share in found] == dealt
+
+
+def test_devices_that_the_driver_shows(tmp_path: Path) -> None:
+    for bus in ("0000:17:00.0", "0000:65:00.0"):
+        (tmp_path / bus).mkdir()
+    assert [s["CUDA_VISIBLE_DEVICES"] for s in shares({}, 2, tmp_path)] == ["0", "1"]
+    assert shares({}, 2, tmp_path / "missing") == [{}, {}]
