@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -250,6 +252,29 @@ def test_deviation_is_that_of_the_printed_formula(monkeypatch) -> None:
     assert not found.verified
     assert "h" in found.verdict
     assert "do not give what the run gave" in found.verdict
+
+
+@pytest.mark.parametrize(
+    ("value", "verified"), [(2.0, True), (math.inf, False), (math.nan, False), ([1.0, math.nan, 3.0], False)]
+)
+def test_nan_agrees_with_nothing(value: Any, verified: bool) -> None:
+    x = cr.variable(value, name="x")
+    found = derive(cr.sum((x - x) * x).named("L"), x)
+    assert found.verified is verified
+    unknown = [line for line in (*found.values, *found.lines) if line.deviation != line.deviation]
+    assert bool(unknown) is not verified
+    assert ("the run gave NaN for" in found.verdict) is not verified
+    assert found.text.rpartition("\n")[2].startswith("Verified: " if verified else "Not verified: ")
+    assert ("<strong>Not verified:</strong>" in found.html) is not verified
+    assert ("NaN" in found.latex + found.text) is not verified
+
+
+def test_nan_does_not_hide_what_is_wrong(monkeypatch) -> None:
+    monkeypatch.setitem(printers.PRINTERS, "tanh", lambda node, operands, how: operands[0])
+    x, y = cr.variable(0.5, name="x"), cr.variable(math.nan, name="y")
+    found = derive((cr.tanh(x).named("h") * y).named("L"), [x, y])
+    assert not found.verified
+    assert "do not give what the run gave; the run gave NaN for " in found.verdict
 
 
 def test_a_wrong_derivative_rule_shows_in_no_line_of_its_own() -> None:

@@ -21,7 +21,7 @@ from ..formulas.tidy import tidy
 from ..formulas.tree import Symbol, substituted
 from .folding import over_layers
 from .jacobians import chain, jacobian_form
-from .lines import Line
+from .lines import Line, largest
 from .naming import Named, choose
 from .notes import note_of
 from .regions import Region, is_inlined, is_number
@@ -256,7 +256,7 @@ class Builder:
             values = {each: self.trace[each].value for each in self.named.names}
             total = sum(region.computed(node, values, self._value(region.node)) for region in used)
             found.append(_difference(np.asarray(total), value))
-        return max(found)
+        return largest(found)
 
     def _value(self, node: Node) -> Array:
         """The gradient of a node on the path, as the run found it."""
@@ -305,12 +305,14 @@ def _largest(array: Any) -> float:
 
 
 def _difference(array: Array, wanted: Array) -> float:
-    """The largest difference; ∞ where one is not finite and the other is something else."""
-    same = (array == wanted) | (np.isnan(array) & np.isnan(wanted))
+    """The largest difference; ∞ where one is not finite and the other something else; NaN by NaN is NaN."""
+    unknown = np.isnan(array) & np.isnan(wanted)
+    same = (array == wanted) | unknown
     with np.errstate(invalid="ignore"):
         difference = np.abs(np.where(same, 0.0, array - wanted))
     difference = np.where(np.isnan(difference), np.inf, difference)
-    return float(difference.max()) if difference.size else 0.0
+    most = float(difference.max()) if difference.size else 0.0
+    return math.nan if most < math.inf and unknown.any() else most
 
 
 def check_arguments(loss: Node, wrt: Sequence[Node]) -> None:

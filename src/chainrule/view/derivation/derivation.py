@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from ...graph import VARIABLE, Constant, Node, substitute, user_place, variable
 from ..formulas import Convention, Derivative, Math
 from .building import Builder, check_arguments
 from .folding import fold
-from .lines import Line, Where
+from .lines import Line, Where, largest
 from .writers import document, page, rows_of_latex, rows_of_text
 
 
@@ -45,12 +46,12 @@ class Derivation:
 
     @property
     def worst(self) -> float:
-        """The largest deviation of any line, as a part of that line's largest element."""
-        return max([_relative(line) for line in (*self.values, *self.lines)], default=0.0)
+        """The largest deviation of any line, as a part of that line's largest element; NaN as in ``Line``."""
+        return largest([line.relative for line in (*self.values, *self.lines)])
 
     @property
     def verified(self) -> bool:
-        """Whether every line that was computed agrees with the run, to rounding."""
+        """Whether every line that was computed agrees with the run, to rounding; NaN agrees with nothing."""
         return self.worst <= self._exact
 
     @property
@@ -92,8 +93,12 @@ class Derivation:
             return "every line agrees with the run to the last bit"
         if self.verified:
             return f"every line agrees with the run to {self.worst:.1e} of its largest element"
-        wrong = [line.left.text() for line in (*self.values, *self.lines) if _relative(line) > self._exact]
-        return f"the formulas of {', '.join(wrong)} do not give what the run gave"
+        lines = (*self.values, *self.lines)
+        wrong = [line.left.text() for line in lines if line.relative > self._exact]
+        unknown = [line.left.text() for line in lines if math.isnan(line.relative)]
+        told = [f"the formulas of {', '.join(wrong)} do not give what the run gave"] if wrong else []
+        told += [f"the run gave NaN for {', '.join(unknown)}, which agrees with nothing"] if unknown else []
+        return "; ".join(told)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it to ``path``, by its ending: .tex, .html or .txt; the file is replaced as a whole."""
@@ -110,10 +115,6 @@ class Derivation:
                 mend="name it .tex, .html or .txt",
             )
         write_atomically(path, writers[ending]())
-
-
-def _relative(line: Line) -> float:
-    return 0.0 if not line.deviation else line.deviation / (line.size or 1.0)
 
 
 def derive(

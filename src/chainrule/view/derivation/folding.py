@@ -11,7 +11,7 @@ from ..formulas import Math, Number, Sum, Symbol, number
 from ..formulas.notation import Big, Index
 from ..formulas.styles import parts_of, raise_
 from ..formulas.tree import substituted
-from .lines import Line, Where
+from .lines import Line, Where, largest
 
 _LEAST = 3
 """Layers alike that are worth folding."""
@@ -166,5 +166,5 @@ def _as_one(blocks: Sequence[list[Line]], indices: bool) -> list[Line]:
     for lines in zip(*blocks, strict=True):
         known = [line.deviation for line in lines if line.deviation is not None]
         general = replace(_general(lines[0], indices), size=max(line.size for line in lines))
-        found.append(general.spanning(first, last, max(known) if known else None))
+        found.append(general.spanning(first, last, largest(known) if known else None))
     return found

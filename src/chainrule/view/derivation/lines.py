@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..formulas import Math
@@ -9,6 +11,12 @@ from ..formulas.mathml import MATHML
 
 Where = tuple[Math, str | Math, tuple[int, ...]]
 """A symbol, what it stands for, its shape."""
+
+
+def largest(deviations: Sequence[float]) -> float:
+    """The largest of them, of none 0; NaN where one is NaN and none is infinite."""
+    most = max((each for each in deviations if not math.isnan(each)), default=0.0)
+    return math.nan if most < math.inf and any(map(math.isnan, deviations)) else most
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,8 @@ class Line:
     note: str = ""
     """What the op does with the gradient, in words."""
     deviation: float | None = None
-    """The largest difference between a form's value and the run's; None where no form could be computed."""
+    """The largest difference between a form's value and the run's; None where no form could be computed, NaN
+    where the run's value is partly NaN, with which nothing agrees."""
     size: float = 0.0
     """What a deviation is held against: the run's largest element, or the rounding of what it came from."""
     layer: int | None = None
@@ -34,6 +43,11 @@ class Line:
     """First and last layer that the line stands for, where layers repeat."""
     wanted: bool = False
     """Whether it is a gradient that was asked for."""
+
+    @property
+    def relative(self) -> float:
+        """The deviation as a part of what it is held against; 0 where no form could be computed."""
+        return 0.0 if not self.deviation else self.deviation / (self.size or 1.0)
 
     def __str__(self) -> str:
         return " = ".join([self.head(), *[form.text() for form in self.forms]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Protocol
@@ -31,6 +32,8 @@ class Told(Protocol):
 
     @property
     def title(self) -> str: ...
+    @property
+    def verified(self) -> bool: ...
     @property
     def verdict(self) -> str: ...
 
@@ -74,7 +77,13 @@ def _shape(shape: Sequence[int]) -> str:
 
 
 def _deviation(line: Line) -> str:
-    return "" if line.deviation is None else f"{line.deviation:.1e}" if line.deviation else "0"
+    if line.deviation is None or math.isnan(line.deviation):
+        return "" if line.deviation is None else "NaN"
+    return f"{line.deviation:.1e}" if line.deviation else "0"
+
+
+def _verified(told: Told) -> str:
+    return "Verified" if told.verified else "Not verified"
 
 
 # -- text --------------------------------------------------------------------------------------------------
@@ -95,7 +104,7 @@ def rows_of_text(told: Told) -> str:
             for row in rows:
                 cells = [cell + " " * (widths[n] - columns_of(cell)) for n, cell in enumerate(row[:3])]
                 out.append("   ".join([*cells, row[3]]).rstrip())
-    return "\n".join([*out, "", f"Verified: {told.verdict}."])
+    return "\n".join([*out, "", f"{_verified(told)}: {told.verdict}."])
 
 
 def _text_rows(line: Line, margin: str) -> list[tuple[str, str, str, str]]:
@@ -192,7 +201,7 @@ def page(told: Told) -> str:
             '<th scope="col">equation</th><th scope="col">shapes</th>'
             f'<th scope="col">{exact}</th></tr></thead>\n{body}</table></div></section>'
         )
-    sections.append(f"<p><strong>Verified:</strong> {escape_html(told.verdict)}.</p>")
+    sections.append(f"<p><strong>{_verified(told)}:</strong> {escape_html(told.verdict)}.</p>")
     return report_page(told.title, "\n".join(sections), style=_STYLE)
 
 
