@@ -23,6 +23,7 @@ KINDS: list[tuple[type[errors.ChainruleError], type[Exception], int]] = [
     (errors.ConfigurationError, ValueError, 2),
     (errors.DataError, ValueError, 3),
     (errors.RunFolderError, ValueError, 3),
+    (errors.TuningError, RuntimeError, 1),
 ]
 
 

@@ -142,6 +142,10 @@ class RunFolderError(ChainruleError, ValueError):
     exit_code = 3
 
 
+class TuningError(ChainruleError, RuntimeError):
+    """A study of configurations that cannot be kept, reached or gone on with."""
+
+
 class MissingExtraError(ChainruleError, ImportError):
     """An optional package is needed and not installed."""
 

@@ -29,6 +29,7 @@ from .launch import launch
 from .plot import plot
 from .predict import predict
 from .train import train
+from .tune import tune
 
 
 @click.group(
@@ -55,7 +56,20 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (train, launch, evaluate, predict, generate, explain, export, check, plot, bench, doctor):
+for _command in (
+    train,
+    tune,
+    launch,
+    evaluate,
+    predict,
+    generate,
+    explain,
+    export,
+    check,
+    plot,
+    bench,
+    doctor,
+):
     cli.add_command(_command)
 
 

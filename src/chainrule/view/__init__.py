@@ -6,7 +6,18 @@ Start reading at ``drawing.py`` (then ``layout.py`` and ``scene.py``), then ``re
 
 from .derivation import Derivation, derive
 from .drawing import Drawing, draw
-from .figures import plot_activations, plot_curves, plot_images, plot_layers, plot_loss_surface, plot_map
+from .figures import (
+    plot_activations,
+    plot_courses,
+    plot_curves,
+    plot_history,
+    plot_images,
+    plot_importance,
+    plot_layers,
+    plot_loss_surface,
+    plot_map,
+    plot_slices,
+)
 from .page import Explanation, explain
 from .report import Figure, Paragraph, Sample, Settings, Table, render_report, write_report, write_run_views
 from .text import format_records, format_table
@@ -26,11 +37,15 @@ __all__ = [
     "format_records",
     "format_table",
     "plot_activations",
+    "plot_courses",
     "plot_curves",
+    "plot_history",
     "plot_images",
+    "plot_importance",
     "plot_layers",
     "plot_loss_surface",
     "plot_map",
+    "plot_slices",
     "render_report",
     "write_report",
     "write_run_views",
