@@ -75,7 +75,7 @@ def engine_named(name: str) -> Engine:
     if kind not in ENGINES or (colon and kind != "xla"):
         where = user_place()
         if kind in ENGINES:
-            mend = f"a mesh is for the engine xla: 'xla:{mesh}'"
+            mend = f"a mesh is for the engine xla, as in 'xla:{mesh}' or --engine xla"
             raise ConfigurationError(f"the engine {kind!r} runs on no mesh", where=where, mend=mend)
         mend = f"choose one of: {', '.join(ENGINES)}"
         raise ArgumentError(f"there is no engine {kind!r}", where=where, mend=mend)

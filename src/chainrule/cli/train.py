@@ -175,14 +175,10 @@ def _on_mesh(config: Options, mesh: str | None, resume: bool) -> Options:
 
 def _check_engine(config: Options) -> None:
     """Raise where the engine, or its mesh, cannot be had here."""
-    training = to_mapping(config)["training"]
-    if training["mesh"] is None:
-        engine_named(training["engine"])
-        return
-    name = f"{training['engine']}:{training['mesh']}"
-    engine_named(name)
-    if (mesh := mesh_named(name)) is not None:
-        check_even(training["batch"], mesh)
+    training: Any = config.training  # type: ignore[attr-defined]  # every task's configuration has it
+    engine_named(training.runs_on)
+    if (mesh := mesh_named(training.runs_on)) is not None:
+        check_even(training.batch, mesh)
         _ = mesh.devices
 
 

@@ -121,7 +121,7 @@ class DigitRecogniser:
             leaf = placeholder(images.shape, name="images")
             output = nn.softmax(self.model(leaf))
             program = self._programs[len(images)] = Program(
-                [leaf], [output], engine=self.config.training.engine
+                [leaf], [output], engine=self.config.training.runs_on
             )
         return program(images)[0]
 

@@ -214,7 +214,7 @@ class EntityScorer(Scorer):
             own = msgspec.structs.replace(config, training=msgspec.structs.replace(training, seed=seed))
             members.append(_member(own, channels, len(tags), vectors))
         model: Any = Committee(members) if options.members > 1 else members[0]
-        return cls(channels, tags, model, options.radius, training.engine, options)
+        return cls(channels, tags, model, options.radius, training.runs_on, options)
 
     @property
     def members(self) -> list[Any]:

@@ -130,11 +130,11 @@ class LanguageModel:
         def log_likelihood(words: Node, following: Node) -> Node:
             return -cross_entropy(self.model(words), astype(following, "int64"), reduction="none")
 
-        return PerExample(log_likelihood, engine=self.config.training.engine)
+        return PerExample(log_likelihood, engine=self.config.training.runs_on)
 
     @cached_property
     def _scores(self) -> PerExample:
-        return PerExample(self.model, engine=self.config.training.engine)
+        return PerExample(self.model, engine=self.config.training.runs_on)
 
     # -- what it is used for -----------------------------------------------------------------------
 

@@ -210,7 +210,7 @@ class Scorer:
     ) -> Scorer:
         """As it starts out: weights from the configuration's seed."""
         model = network(config, channels, len(tags), vectors)
-        return cls(channels, tags, model, config.model.radius, config.training.engine)
+        return cls(channels, tags, model, config.model.radius, config.training.runs_on)
 
 
 def network(

@@ -195,7 +195,7 @@ class TextClassifier:
                 if what == "probabilities"
                 else list(self.model.strongest(*leaves))
             )
-            program = Program(leaves, outputs, engine=self.config.training.engine)
+            program = Program(leaves, outputs, engine=self.config.training.runs_on)
             self._programs[what, length] = program
         rows = max(-(-count // _EVALUATION_BATCH), 1) * _EVALUATION_BATCH
         filled = tuple(np.pad(array, [(0, rows - count), (0, 0)]) for array in ids)

@@ -92,6 +92,11 @@ class TrainingOptions(Options):
     ignore: tuple[AlarmCode, ...] = ()
     """Codes of such alarms that are meant, and not to be told."""
 
+    @property
+    def runs_on(self) -> str:
+        """The engine, with its mesh where there is one, as ``cr.compile`` takes it."""
+        return self.engine if self.mesh is None else f"{self.engine}:{self.mesh}"
+
 
 C = TypeVar("C", bound=Options)
 
@@ -334,7 +339,7 @@ def make_settings(
         higher_is_better=higher,
         patience=options.patience or None,
         max_seconds=options.max_seconds or None,
-        engine=options.engine if options.mesh is None else f"{options.engine}:{options.mesh}",
+        engine=options.runs_on,
         checkpoint_seconds=options.checkpoint_seconds,
         invariants=options.invariants,
         ignore=options.ignore,
