@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import Parameter, signature
 from typing import Any
 
@@ -182,8 +182,40 @@ class Evaluation(_ByShape):
         return dict(zip(self._names, (totals / examples).tolist(), strict=True))
 
 
+def filled_size(count: int, known: Iterable[int] = ()) -> int:
+    """To how many rows a batch of ``count`` is filled up, where programs for the sizes ``known`` exist.
+
+    The smallest known size, unless it is more than four times too large; else a new one, of which there are
+    four up to 8 and four more in each doubling.
+
+    >>> [filled_size(count) for count in (1, 3, 9, 33, 64, 1000)]
+    [1, 4, 10, 40, 64, 1024]
+    >>> filled_size(9, {32, 64}), filled_size(7, {32})
+    (32, 8)
+    """
+    fitting = [size for size in known if count <= size <= 4 * count]
+    step = 1 << max(count.bit_length() - 1, 0)
+    step = step if step < 8 else step // 4
+    return min(fitting, default=-(-count // step) * step)
+
+
+def filled_up(arrays: Sequence[NDArray[Any]], size: int) -> list[NDArray[Any]]:
+    """The arrays with their first row repeated at the end, until they have ``size`` rows.
+
+    >>> filled_up([np.array([[1, 2], [3, 4]])], 3)[0].tolist()
+    [[1, 2], [3, 4], [1, 2]]
+    """
+    return [
+        np.concatenate([array, np.broadcast_to(array[:1], (size - len(array), *array.shape[1:]))])
+        for array in arrays
+    ]
+
+
 class PerExample(_ByShape):
     """One result for each example, over batches, laid end to end.
+
+    A row's result depends on that row alone.  So where each new shape is a compilation of a second, on the
+    engine xla, batches are filled up with more rows to one of a few sizes, and what is too many is cut off.
 
     >>> import chainrule as cr
     >>> import numpy as np
@@ -195,15 +227,32 @@ class PerExample(_ByShape):
     def __init__(self, function: Callable[..., Node], *, engine: str = DEFAULT_ENGINE) -> None:
         super().__init__()
         self.function, self.engine = function, engine
+        self._fills = engine.partition(":")[0] == "xla"
+        self._sizes: dict[Any, set[int]] = {}
 
     def build(self, names: Sequence[str], leaves: Sequence[Placeholder]) -> Program:
         return Program(leaves, [as_node(call_on_batch(self.function, names, leaves))], engine=self.engine)
 
+    def _filled(self, batch: Batch, before: dict[Any, int]) -> tuple[Batch, int]:
+        """The batch with its rows filled up, a smaller one like those ``before``; how many are its own."""
+        names, arrays = batch_arrays(batch)
+        count = len(arrays[0]) if arrays[0].ndim else 0
+        if not self._fills or not count or any(array.shape[:1] != (count,) for array in arrays):
+            return batch, count
+        rows = tuple([(array.shape[1:], array.dtype.str) for array in arrays])
+        sizes = self._sizes.setdefault(rows, set())
+        before[rows] = size = before[rows] if count <= before.get(rows, 0) else filled_size(count, sizes)
+        sizes.add(size)
+        more = filled_up(arrays, size) if size > count else arrays
+        return dict(zip(names, more, strict=True)) if all(names) else tuple(more), count
+
     def __call__(self, batches: Any) -> Array:
         found = []
-        for batch in batches:
+        before: dict[Any, int] = {}
+        for given in batches:
+            batch, count = self._filled(given, before)
             program, arrays = self.program(batch)
-            found.append(program(*arrays)[0])
+            found.append(program(*arrays)[0][:count] if self._fills else program(*arrays)[0])
         if not found:
             raise ArgumentError("there is nothing to evaluate", mend="give at least one batch")
         return np.concatenate(found)
