@@ -17,6 +17,7 @@ from chainrule.train import EpochLoop, TrainingStep
 
 pytestmark = pytest.mark.xla
 
+
 class Middle(cr.graph.Op):
     """A user's own op, written for NumPy alone: the median of a vector."""
 
