@@ -7,10 +7,11 @@ Start reading at ``step.py``, then ``loop.py``.
 from .early_stopping import EarlyStopping, Monitor
 from .epochs import EpochLoop, Gathered, Redrawn
 from .invariants import ALARMS, Alarm
-from .loop import Epochs, Result, Settings, Training, Validate, fit
+from .loop import Epochs, Training, Validate, fit
 from .metrics import ClassScores, accuracy, confusion_matrix, perplexity
 from .progress import Bar, Plain, Quiet, Reporter, Silent, default_reporter, describe
 from .run_folder import RunFolder
+from .settings import Result, Settings
 from .spans import SpanScores
 from .step import Batch, Evaluation, Loss, PerExample, TrainingStep
 

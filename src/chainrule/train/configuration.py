@@ -22,7 +22,7 @@ from ..data.files import possible_path
 from ..errors import ConfigurationError, DataError
 from ..functions import ACTIVATIONS
 from .invariants import ALARMS
-from .loop import Settings
+from .settings import Settings
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NonNegative = Annotated[float, msgspec.Meta(ge=0)]
