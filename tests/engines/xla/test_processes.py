@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -111,6 +113,29 @@ def test_a_finished_run_is_not_begun_again(text: Path, alone: Path) -> None:
         assert code == 2
         assert "there is a run in this folder already" in words
     assert {file.name: file.read_bytes() for file in alone.iterdir()} == before
+
+
+def test_ctrl_c_in_one_of_them_stops_all_after_the_state_is_saved(text: Path, tmp_path: Path) -> None:
+    port, out = free_port(), tmp_path / "run"
+    places = [
+        {
+            "coordinator": f"127.0.0.1:{port}",
+            "processes": 2,
+            "index": index,
+            "progress": str(tmp_path / f"progress-{index}"),
+        }
+        for index in range(2)
+    ]
+    begun = [train(text, out, "--set", "training.epochs=100000", place=place) for place in places]
+    while not (tmp_path / "progress-1").exists() or "batch" not in (tmp_path / "progress-1").read_text():
+        assert all(process.poll() is None for process in begun)
+        time.sleep(0.2)
+    begun[1].send_signal(signal.SIGINT)
+    said = [process.communicate(timeout=120)[0] for process in begun]
+    assert [process.returncode for process in begun] == [130, 130], said
+    assert "interrupted; the state is saved. Launch it again to go on" in said[0]
+    position = RunFolder(out).load_state()[2]["position"]
+    assert position["epoch"] + position["batch"] > 0
 
 
 @pytest.mark.parametrize(
