@@ -77,6 +77,18 @@ def require_range(xp: Any, indices: NDArray[Any], count: int, fail: Callable[[ND
         fail(indices)
 
 
+@_portable
+def take(xp: Any, x: NDArray[Any], places: NDArray[Any], axis: int) -> NDArray[Any]:
+    """The slabs of one axis at these places, which are in range."""
+    return np.take(x, places, axis=axis)
+
+
+@_portable
+def take_along_axis(xp: Any, x: NDArray[Any], places: NDArray[Any], axis: int) -> NDArray[Any]:
+    """Elements of one axis, each line with places of its own, which are in range."""
+    return np.take_along_axis(x, places, axis=axis)
+
+
 _CHUNK = 1 << 14  # elements whose places are spelled out at a time: they stay in the cache
 
 

@@ -44,7 +44,7 @@ class Take(Indexing):
         return _slab(x.shape, axis, 1, indices.shape), x.dtype
 
     def forward(self, xp: Any, x: Any, indices: Any, *, axis: int) -> Any:
-        return xp.take(x, self.places(xp, indices, axis, x.shape[axis]), axis=axis)
+        return namespace.take(xp, x, self.places(xp, indices, axis, x.shape[axis]), axis)
 
     def vjp(self, ct: Node, out: Node, x: Node, indices: Node) -> Sequence[Node | None]:
         axis = out.attributes["axis"]
@@ -81,7 +81,7 @@ class TakeAlongAxis(Indexing):
         return indices.shape, x.dtype
 
     def forward(self, xp: Any, x: Any, indices: Any, *, axis: int) -> Any:
-        return xp.take_along_axis(x, self.places(xp, indices, axis, x.shape[axis]), axis=axis)
+        return namespace.take_along_axis(xp, x, self.places(xp, indices, axis, x.shape[axis]), axis)
 
     def vjp(self, ct: Node, out: Node, x: Node, indices: Node) -> Sequence[Node | None]:
         axis = out.attributes["axis"]
@@ -131,7 +131,7 @@ class Pick(Indexing):
 
     def forward(self, xp: Any, x: Any, index: Any) -> Any:
         places = self.places(xp, index, x.ndim - 1, x.shape[-1])
-        return xp.take_along_axis(x, places[..., None], axis=-1)[..., 0]
+        return namespace.take_along_axis(xp, x, places[..., None], x.ndim - 1)[..., 0]
 
     def vjp(self, ct: Node, out: Node, x: Node, index: Node) -> Sequence[Node | None]:
         # The one-hot vector times upstream, written as a scatter: the zeros are exact and cost nothing.

@@ -7,7 +7,7 @@ noted (:func:`noting`), carried out of the function as one flag, and told by the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -24,7 +24,7 @@ _faults: ContextVar[list[Array] | None] = ContextVar("chainrule_xla_faults", def
 
 @contextmanager
 def noting() -> Iterator[list[Array]]:
-    """A list that gets a boolean for each thing that must not be, of the ops traced inside."""
+    """A list that gets booleans, of any shape, that are true where something must not be, of the ops inside."""
     faults: list[Array] = []
     token = _faults.set(faults)
     try:
@@ -41,9 +41,8 @@ def note(fault: Array) -> None:
 
 
 def require_range(indices: Array, count: int, fail: Callable[[Any], None]) -> None:
-    jnp = jax().numpy
     if indices.size:
-        note(jnp.any((indices < 0) | (indices >= count)))
+        note((indices < 0) | (indices >= count))
 
 
 def checked_index(indices: Array, length: int, what: str) -> Array:
@@ -51,8 +50,30 @@ def checked_index(indices: Array, length: int, what: str) -> Array:
     wide = indices.astype(np.int64)
     if not indices.size:
         return wide
-    note(jnp.any((wide < -length) | (wide >= length)))
+    note((wide < -length) | (wide >= length))
     return jnp.where(wide < 0, wide + length, wide)
+
+
+def any_of(faults: Sequence[Array]) -> Array:
+    """Whether any of what was noted holds: those of one size are laid over each other and looked at once."""
+    jnp = jax().numpy
+    layers: dict[int, Array] = {}
+    for fault in faults:
+        flat = fault.reshape(-1)
+        layers[flat.size] = layers[flat.size] | flat if flat.size in layers else flat
+    found = jnp.zeros((), bool)
+    for layer in layers.values():
+        found = found | layer.any()
+    return found
+
+
+def take(x: Array, places: Array, axis: int) -> Array:
+    # Unless told otherwise JAX would write NaN where a place is out of range: a pass over all that is taken.
+    return jax().numpy.take(x, places, axis=axis, mode="clip" if x.shape[axis] else None)
+
+
+def take_along_axis(x: Array, places: Array, axis: int) -> Array:
+    return jax().numpy.take_along_axis(x, places, axis=axis, mode="clip" if x.shape[axis] else None)
 
 
 def erf(x: Array) -> Array:

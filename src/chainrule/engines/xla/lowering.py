@@ -12,7 +12,7 @@ from ...dtypes import is_float
 from ...errors import DTypeError, ShapeError
 from ...graph import CONSTANT, Array, Constant, Leaf, Node, topological
 from ..stepper import run_op
-from .array_functions import note, noting
+from .array_functions import any_of, note, noting
 from .setting import jax
 from .shifted import product
 
@@ -47,10 +47,7 @@ def lower(targets: Sequence[Node]) -> Lowered:
                     if value is None:
                         value = _value(node, [found[child] for child in node.inputs], calls)
                     found[node] = value
-        fault = jax().numpy.zeros((), bool)
-        for one in faults:
-            fault = fault | one
-        return [found[target] for target in targets], fault
+        return [found[target] for target in targets], any_of(faults)
 
     return Lowered(calls, leaves, function)
 
