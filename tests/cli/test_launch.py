@@ -19,6 +19,7 @@ REFUSED = {
     "train lmm": "did you mean lm?",
     "train lm --sed 3": "no such option '--sed'",
     "train lm --show-config": "--show-config needs no launch",
+    "train lm --resume": "name the run's folder with --out",
     "--processes 0 -- train lm": "'--processes'",
     "--grace nan -- train lm": "nan is not finite",
     "--watchdog 0 -- train lm": "'--watchdog'",

@@ -163,6 +163,10 @@ def _checked(context: click.Context, command: tuple[str, ...]) -> str:
     task: str = parsed.params["task"].name
     if parsed.params["show_config"]:
         raise click.UsageError("--show-config needs no launch\n  mend:  chainrule train … --show-config")
+    if parsed.params["resume"]:
+        raise click.UsageError(
+            "a launched run goes on by itself\n  mend:  leave --resume out, and name the run's folder with --out"
+        )
     return task
 
 

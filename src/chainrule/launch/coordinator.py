@@ -26,6 +26,10 @@ SAVING = 6
 """So many times ``grace`` for workers that save their state before they end."""
 
 
+def _in(delay: float) -> float:
+    return asyncio.get_running_loop().time() + delay
+
+
 @dataclass
 class Failure:
     """Why a generation ended: in words, and who, as far as it was a worker."""
@@ -51,15 +55,12 @@ class Round:
     generation: int
     running: set[int]
     """The hosts that still have workers."""
+    began: float = field(default_factory=lambda: _in(0))
     failures: list[Failure] = field(default_factory=list)
     interrupted: int = 0
     stopping: bool = False
     until: float | None = None
     """When something is to be done if nothing is heard before: stop all, or give up waiting for it."""
-
-
-def _in(delay: float) -> float:
-    return asyncio.get_running_loop().time() + delay
 
 
 class Coordinator:
@@ -212,8 +213,10 @@ class Coordinator:
             else:
                 self._stop(round, signal.SIGTERM, self._job.grace)
         if round.interrupted:
-            return _interrupted(round.interrupted)
+            return _interrupted(round.interrupted, out)
         if not round.failures:
+            took = words.seconds(_in(0) - round.began)
+            self._announce(f"generation {generation}: all processes are done after {took}")
             return Finish(code=0)
         cause = min(round.failures, key=lambda failure: failure.order)
         if cause.code in FINAL:
@@ -281,8 +284,9 @@ def _misfit(wrong: list[str]) -> Finish:
     return Finish(code=2, text=words.failure("\n".join(wrong), mend=mend))
 
 
-def _interrupted(number: int) -> Finish:
-    return Finish(code=128 + number, text="interrupted")
+def _interrupted(number: int, out: str | None = None) -> Finish:
+    mend = "" if out is None else f"the same command with --out {out} goes on from the last checkpoint"
+    return Finish(code=128 + number, text=words.failure("interrupted", mend=mend))
 
 
 def _addresses(channels: Sequence[Channel]) -> list[str]:

@@ -76,14 +76,16 @@ class Copy:
     position: int
     result: bool
 
-    def onward(self, terminal: Terminal) -> None:
+    def onward(self, terminal: Terminal, *, ended: bool) -> None:
+        """What has been added: whole lines, unless no more will come."""
         with contextlib.suppress(OSError), open(self.path, "rb") as stream:
             stream.seek(self.position)
-            data, newline, _ = stream.read().rpartition(b"\n")
-            if newline:
-                self.position += len(data) + 1
-                lines = [line for line in data.split(b"\n") if not line.startswith(_NOISE)]
-                terminal.copy(b"".join(line + b"\n" for line in lines), result=self.result)
+            lines = stream.read().splitlines(keepends=True)
+            if lines and not ended and not lines[-1].endswith(b"\n"):
+                lines.pop()
+            self.position += sum(map(len, lines))
+            if shown := b"".join(line for line in lines if not line.startswith(_NOISE)):
+                terminal.copy(shown, result=self.result)
 
 
 @dataclass
@@ -180,7 +182,7 @@ class Crew:
             self.kill()
         found = [self._report(worker) for worker in self.workers if self._has_ended(worker)]
         for copy in self._copies:
-            copy.onward(self.terminal)
+            copy.onward(self.terminal, ended=self.gone)
         if self._asked:
             return []  # they end because they were asked to
         return found + self._stuck(now)

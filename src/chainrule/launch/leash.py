@@ -1,6 +1,6 @@
 """No worker outlives its supervisor: a script of its own, started with nothing but the standard library.
 
-``leash.py run PARENT COMMAND …`` becomes the command after asking Linux to kill it when the supervisor
+``leash.py run PARENT COMMAND …`` becomes the command, after asking Linux to kill it when the supervisor
 ends.  ``leash.py keep`` is a process beside the supervisor that reads which process groups there are
 (``+7``, ``-7``) and kills what is left of them when the supervisor has closed the pipe by ending, in
 whatever way.  The first works at once but only on Linux, and not for children of workers; the second does
@@ -49,7 +49,7 @@ class Leash:
 
     def command(self, argv: Sequence[str]) -> list[str]:
         """The command that starts a worker on the leash."""
-        if not sys.platform.startswith("linux"):
+        if sys.platform == "win32":
             return list(argv)
         return [sys.executable, "-I", "-S", __file__, "run", str(os.getpid()), *argv]
 
@@ -90,8 +90,10 @@ def _keep(lines: Iterable[str]) -> None:
 
 
 def _run(parent: int, argv: list[str]) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, int(_KILL), 0, 0, 0)
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(_KILL), 0, 0, 0)
+    # Ctrl-C may be ignored by the supervisor, as in a job in the background, but is how workers stop.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if os.getppid() != parent:  # it ended before it could be asked for
         sys.exit(1)
     os.execvp(argv[0], argv)

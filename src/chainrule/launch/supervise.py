@@ -41,7 +41,8 @@ def handled(host: Host, leave: Callable[[int], None]) -> contextlib.AbstractCont
     def handling() -> Iterator[None]:
         known = [signal.Signals[name] for name in SIGNALS if hasattr(signal, name)]
         before = {number: signal.getsignal(number) for number in known}
-        for number in known:
+        before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
+        for number in before:  # what nohup, or a shell in the background, has switched off stays so
             if sys.platform == "win32":
                 signal.signal(number, lambda number, _: loop.call_soon_threadsafe(on, number))
             else:
