@@ -165,7 +165,7 @@ def _checked(context: click.Context, command: tuple[str, ...]) -> str:
         raise click.UsageError("--show-config needs no launch\n  mend:  chainrule train … --show-config")
     if parsed.params["resume"]:
         raise click.UsageError(
-            "a launched run goes on by itself\n  mend:  leave --resume out, and name the run's folder with --out"
+            "a launched run goes on by itself\n  mend:  not --resume, but name the run's folder with --out"
         )
     return task
 
