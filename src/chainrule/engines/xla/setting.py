@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from hashlib import sha256
 from typing import Any
 
+from llvmlite import binding
+
 from ...errors import MissingExtraError
+from ...places import cache_folder
 
 
 @cache
@@ -18,7 +23,29 @@ def jax() -> Any:
         import jax.scipy.special
     except ImportError:
         raise MissingExtraError("jax", "xla", "the engine xla") from None
+    _keep_programs(found.config)
     return found
+
+
+def _keep_programs(config: Any) -> None:
+    """Have JAX keep what it compiles in the cache folder, unless it was told of a place already.
+
+    The place is one for each kind of processor: code for a newer one would end the process on an older one
+    that sees the same home.
+    """
+    if config.jax_compilation_cache_dir is not None:
+        return
+    kind = f"{binding.get_host_cpu_name()} {binding.get_host_cpu_features().flatten()}"
+    folder = cache_folder("xla", sha256(kind.encode()).hexdigest()[:16])
+    if folder is None:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return  # as in a home that is read-only: everything is compiled anew
+    if os.access(folder, os.W_OK):
+        config.update("jax_compilation_cache_dir", str(folder))
+        config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 @contextmanager
