@@ -6,7 +6,8 @@ network is the lecture's: two hidden layers of 16 sigmoids.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import nn
-from ..compile import Program
 from ..data import Batches, Standardisation, standardise
 from ..data.sources import aloud, located, recorded_source
 from ..errors import DataError, RunFolderError
 from ..functions import ACTIVATIONS, cross_entropy
-from ..graph import Array, Node, placeholder, variable
+from ..graph import Node, variable
 from ..models.image_cnn import ImageCNN
 from ..models.perceptron import MLP
 from ..models.random_shift import RandomShift
@@ -29,6 +29,7 @@ from ..train import (
     ALARMS,
     ClassScores,
     Monitor,
+    PerExample,
     Reporter,
     Result,
     RunFolder,
@@ -91,12 +92,6 @@ def build_network(options: ModelOptions, image: Sequence[int], classes: int, see
     return MLP([int(np.prod(image)), *options.hidden, classes], **common)
 
 
-def images_to_score(images: Images, labels: Labels | None = None) -> Iterable[Any]:
-    """Batches of images, in order, for evaluation."""
-    arrays = (images,) if labels is None else (images, labels)
-    return Batches(arrays, _EVALUATION_BATCH, shuffle=False).epoch(0)
-
-
 class DigitRecogniser:
     """A trained network with what it takes to use it."""
 
@@ -108,22 +103,15 @@ class DigitRecogniser:
         """The class that training has most often."""
         self.linear: DigitRecogniser | None = None
         """The logistic regression that it is compared with."""
-        self._programs: dict[int, Program] = {}
 
     def probabilities(self, images: Images) -> NDArray[np.float32]:
         """P(class | image), (N, classes) for images (N, height, width)."""
-        found = [self._run(batch) for (batch,) in images_to_score(images)]
-        return np.concatenate(found)
+        batches = Batches(images.astype(np.float32, copy=False), _EVALUATION_BATCH, shuffle=False)
+        return self._probabilities(batches.epoch(0))
 
-    def _run(self, images: Images) -> Array:
-        program = self._programs.get(len(images))
-        if program is None:
-            leaf = placeholder(images.shape, name="images")
-            output = nn.softmax(self.model(leaf))
-            program = self._programs[len(images)] = Program(
-                [leaf], [output], engine=self.config.training.runs_on
-            )
-        return program(images)[0]
+    @cached_property
+    def _probabilities(self) -> PerExample:
+        return PerExample(lambda images: nn.softmax(self.model(images)), engine=self.config.training.runs_on)
 
     def scores(self, split: Split) -> tuple[dict[str, float], Labels]:
         """Mean loss and accuracy over a split, and the predicted classes."""
