@@ -17,8 +17,8 @@ from pathlib import Path
 import msgspec
 
 from ..engines.xla.processes import VARIABLE, Place
-from .devices import shares
-from .job import Job, Terminal
+from .environments import shares, straight
+from .job import Endpoint, Job, Terminal
 from .leash import Leash, kill_group, signal_group
 from .wire import Ended, Start
 
@@ -166,6 +166,7 @@ class Crew:
             progress=str(progress),
         )
         own = {VARIABLE: msgspec.json.encode(place).decode(), "PYTHONUNBUFFERED": "1"}
+        own |= straight(os.environ, Endpoint.parse(self.start.coordinator).host)
         return {**os.environ, **own, **shares(os.environ, self.job.processes)[local]}
 
     # -- watching ------------------------------------------------------------------------------------

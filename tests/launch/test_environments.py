@@ -1,4 +1,4 @@
-"""GPUs are dealt out to the processes of a host, each to one."""
+"""GPUs are dealt out to the processes of a host, each to one; proxies are for the way out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chainrule.launch.devices import shares
+from chainrule.launch.environments import shares, straight
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,18 @@ def test_devices_that_the_driver_shows(tmp_path: Path) -> None:
         (tmp_path / bus).mkdir()
     assert [s["CUDA_VISIBLE_DEVICES"] for s in shares({}, 2, tmp_path)] == ["0", "1"]
     assert shares({}, 2, tmp_path / "missing") == [{}, {}]
+
+
+@pytest.mark.parametrize(
+    ("environment", "added"),
+    [
+        ({}, {}),
+        ({"no_proxy": "localhost"}, {}),
+        ({"http_proxy": ""}, {}),
+        ({"https_proxy": "http://p:1"}, {"no_grpc_proxy": "node1"}),
+        ({"http_proxy": "http://p:1", "no_proxy": "a,b"}, {"no_grpc_proxy": "a,b,node1"}),
+        ({"grpc_proxy": "http://p:1", "no_proxy": "a", "no_grpc_proxy": "c"}, {"no_grpc_proxy": "c,node1"}),
+    ],
+)
+def test_no_proxy_stands_between_hosts(environment: dict[str, str], added: dict[str, str]) -> None:
+    assert straight(environment, "node1") == added

@@ -1,4 +1,4 @@
-"""Which GPUs each of several processes on one host gets."""
+"""What the environments of several processes on one host say: the GPUs of each, the way to the others."""
 
 from __future__ import annotations
 
@@ -26,3 +26,19 @@ def shares(environment: Mapping[str, str], processes: int, driver: Path = _DRIVE
     if processes == 1 or not each:
         return [{}] * processes
     return [{_VISIBLE: ",".join(devices[each * n : each * (n + 1)])} for n in range(processes)]
+
+
+def straight(environment: Mapping[str, str], host: str) -> dict[str, str]:
+    """What to add so that JAX's connections to ``host`` go there directly, where a web proxy is named.
+
+    Clusters name one for the way out, which is no way to their own hosts; gRPC, which JAX uses, would try.
+
+    >>> straight({"http_proxy": "http://proxy:3128", "no_proxy": "localhost"}, "node1")
+    {'no_grpc_proxy': 'localhost,node1'}
+    >>> straight({}, "node1")
+    {}
+    """
+    if not any(environment.get(name) for name in ("grpc_proxy", "https_proxy", "http_proxy")):
+        return {}
+    before = environment.get("no_grpc_proxy") or environment.get("no_proxy")
+    return {"no_grpc_proxy": f"{before},{host}" if before else host}
