@@ -49,6 +49,8 @@ CASES = {
     "0.0=end:17 0.1=end:75": "rank 0 on host 0 ended with exit code 17",
     "0.1=kill 0.0=silent": "rank 1 on host {host} was killed by SIGKILL",  # the other ignores SIGTERM
     "0.1=kill 0.0=stop": "rank 1 on host {host} was killed by SIGKILL",  # the other cannot even hear it
+    "0.1=silent 0.0=end:75": "rank 1 on host {host} did not answer",  # the other has missed it
+    "0.1=stop 0.0=kill:SIGABRT": "rank 1 on host {host} did not answer",
     "0.1=kill 0.0=parent": "rank 1 on host {host} was killed by SIGKILL",
 }
 
@@ -106,6 +108,7 @@ def test_restarts_are_bounded(tmp_path: Path, restarts: int) -> None:
         assert outcome.code == 1
         assert f"generation {restarts}: rank 1 on host 1 ended with exit code 75" in outcome.text
         assert f"started again {restarts} times" in outcome.text
+        assert f"with --out {tmp_path / 'run'} goes on" in outcome.text
         assert "error: rank 1 ends like this" in outcome.text
     assert {generation for _, generation, _ in noted(tmp_path)} == set(range(restarts + 1))
 

@@ -111,7 +111,7 @@ class Coordinator:
             if isinstance(failure, Finish):
                 return failure
             if restarts == self._job.restarts:
-                return self._exhausted(failure, generation)
+                return self._exhausted(failure, generation, out)
             restarts += 1
             self._announce(
                 f"generation {generation}: {failure.text}; starting again from the last checkpoint "
@@ -121,12 +121,12 @@ class Coordinator:
             if (finish := await self._gather()) is not None:
                 return finish
 
-    def _exhausted(self, failure: Failure, generation: int) -> Finish:
+    def _exhausted(self, failure: Failure, generation: int, out: str) -> Finish:
         times = words.count(self._job.restarts, "time")
         text = words.failure(
             f"generation {generation}: {failure.text}",
             where=f"the job was started again {times}, which is all that --restarts allows",
-            mend="see the logs in the run folder; the same command with that --out goes on from there",
+            mend=f"see the logs; the same command with --out {out} goes on from the last checkpoint",
         )
         return Finish(code=1, text=text, detail=failure.tail, rank=failure.rank)
 
@@ -260,6 +260,8 @@ class Coordinator:
             round.interrupted = round.interrupted or message.signal
         elif isinstance(message, Gone) and message.generation == round.generation:
             round.running.discard(host)
+            for rank in message.killed:  # if the others only missed somebody, this is who
+                self._fail(round, Failure(f"rank {rank} on host {host} did not answer", rank=rank))
         elif isinstance(message, Ended) and message.generation == round.generation:
             self._note(round, message, host)
 

@@ -27,11 +27,8 @@ PATIENCE = 3
 
 _TAIL_BYTES = 4096
 _TAIL_LINES = 25
-_FRAME = re.compile(r"\s+@ +0x|\*\*\* Check failure stack trace")
-"""What C++ libraries print of their stacks when they abort: nothing for users."""
-
-_NOISE = b"[Gloo] "
-"""How lines begin that gloo prints among a worker's results."""
+_NOISE = re.compile(rb"\[Gloo\] |\s+@ +0x|\*\*\* Check failure stack trace")
+"""How lines begin that are for the log alone: greetings of gloo, among the results, and stacks of C++."""
 
 
 @dataclass
@@ -61,8 +58,8 @@ class Worker:
         """The end of its log; from the error on, where it ends with one of ours."""
         with contextlib.suppress(OSError), open(self.log, "rb") as stream:
             stream.seek(max(self.begin, self.log.stat().st_size - _TAIL_BYTES))
-            lines = stream.read().decode("utf-8", "replace").splitlines()
-            lines = [line for line in lines if not _FRAME.match(line)]
+            told = b"\n".join(line for line in stream.read().splitlines() if not _NOISE.match(line))
+            lines = told.decode("utf-8", "replace").splitlines()
             starts = [n for n, line in enumerate(lines) if line.startswith("error: ")]
             return "\n".join(lines[starts[-1] if starts else 0 :][-_TAIL_LINES:])
         return ""
@@ -84,7 +81,7 @@ class Copy:
             if lines and not ended and not lines[-1].endswith(b"\n"):
                 lines.pop()
             self.position += sum(map(len, lines))
-            if shown := b"".join(line for line in lines if not line.startswith(_NOISE)):
+            if shown := b"".join(line for line in lines if not _NOISE.match(line)):
                 terminal.copy(shown, result=self.result)
 
 
@@ -100,6 +97,8 @@ class Crew:
     leash: Leash
     terminal: Terminal
     workers: list[Worker] = field(default_factory=list)
+    killed: list[int] = field(default_factory=list)
+    """Ranks of those that were asked to end and did not."""
 
     def __post_init__(self) -> None:
         self._began = time.monotonic()
@@ -180,6 +179,7 @@ class Crew:
         """Those that have ended since the last time, or that are stuck; kills those whose time is up."""
         now = time.monotonic()
         if self._kill_at is not None and now >= self._kill_at:
+            self.killed += [w.rank for w in self.workers if w.code is None and w.rank not in self.killed]
             self.kill()
         found = [self._report(worker) for worker in self.workers if self._has_ended(worker)]
         for copy in self._copies:

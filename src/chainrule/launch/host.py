@@ -169,7 +169,7 @@ class Host:
                     self._tell(ended)
                 stuck = stuck or ended.stuck
         crew.close()
-        self._tell(Gone(generation=crew.start.generation))
+        self._tell(Gone(generation=crew.start.generation, killed=crew.killed))
 
     def _stop(self, stop: Stop) -> None:
         if self._crew is None or self._crew.start.generation != stop.generation:

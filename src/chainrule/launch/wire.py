@@ -75,6 +75,8 @@ class Gone(Message):
     """A host to host 0: none of my workers is left."""
 
     generation: int
+    killed: list[int] = []
+    """Ranks of those that had to be killed because they did not end when asked to."""
 
 
 class Stop(Message):
