@@ -3,42 +3,17 @@
 from __future__ import annotations
 
 import math
-import re
-import xml.etree.ElementTree as ET
-from collections.abc import Callable
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.errors import ArgumentError, DerivativeError, ShapeError
-from chainrule.view import Derivation, derive
+from chainrule.view import derive
 from chainrule.view.formulas import evaluate, printers, symbol
 
-rng = np.random.default_rng(0)
-
-
-def variable(name: str, *shape: int) -> cr.Variable:
-    return cr.variable(rng.normal(size=shape), name=name)
-
-
-def lecture(activation=cr.tanh) -> tuple[cr.Node, dict[str, cr.Node]]:
-    """s = uᵀ f(Wx + b), of the lecture: x of 4, W 8×4, b and u of 8."""
-    leaves = {"W": variable("W", 8, 4), "b": variable("b", 8), "u": variable("u", 8)}
-    x = cr.constant(rng.normal(size=4)).named("x")
-    s = leaves["u"] @ activation(leaves["W"] @ x + leaves["b"])
-    return s.named("s"), {**leaves, "x": x}
-
-
-def told(derivation: Derivation) -> dict[str, str]:
-    """Left side → last form, as text."""
-    return {line.left.text(): line.forms[-1].text() for line in derivation.lines}
-
+from .networks import deep, lecture, rng, told, variable
 
 # -- the lecture's network -----------------------------------------------------------------------------
 
@@ -158,12 +133,6 @@ def test_whole_text_cnn() -> None:
 
 
 # -- depth and sharing ---------------------------------------------------------------------------------
-
-
-def deep(layers: int, width: int = 5) -> Derivation:
-    net = cr.models.MLP([6, *[width] * layers, 3], seed=0, activation=cr.tanh)
-    x = cr.constant(rng.normal(size=(4, 6)).astype("float32"))
-    return derive(cr.nn.cross_entropy(net(x), [0, 1, 2, 0]), net.parameters())
 
 
 def test_repeated_layers_are_one() -> None:
@@ -320,65 +289,6 @@ def test_feed_gives_the_values() -> None:
     assert found.verified
 
 
-# -- its forms -----------------------------------------------------------------------------------------
-
-
-def derivations() -> list[Derivation]:
-    s, leaves = lecture()
-    return [derive(s, list(leaves.values()), convention="column"), deep(6)]
-
-
-def test_page_is_one_file_without_scripts() -> None:
-    for found in derivations():
-        page = found.html
-        assert found._repr_html_() == page
-        assert not re.search(r"<script|https?:(?!//www\.w3\.org)|src=|@import", page)
-        body = page[page.index("<body>") : page.index("</html>")]
-        tree = ET.fromstring(re.sub(r"&(?!lt;|gt;|amp;|quot;|#)", "&amp;", body))
-        assert len(tree.findall(".//math[@class='steps']")) == len(found.values) + len(found.lines)
-        assert "Verified:" in page
-        assert '<html lang="en">' in page
-
-
-def test_latex_is_whole() -> None:
-    for found in derivations():
-        text = found.latex
-        assert text.count("\\begin{align*}") == text.count("\\end{align*}") > 0
-        assert text.count("{") == text.count("}")
-        assert "\\boldsymbol{\\delta}" in text
-        rows = re.findall(r"^(?!\\).*&=.*$|^\\.*&=.*$", text, re.MULTILINE)
-        assert len(rows) == sum(len(line.forms) for line in (*found.values, *found.lines))
-
-
-def test_mathml_lines_are_well_formed() -> None:
-    for found in derivations():
-        for line in found.mathml.splitlines():
-            assert ET.fromstring(line).tag == "math"
-
-
-@pytest.mark.parametrize(
-    ("ending", "start"), [(".tex", "\\documentclass"), (".html", "<!DOCTYPE"), (".txt", "∂s/∂b")]
-)
-def test_save(tmp_path: Path, ending: str, start: str) -> None:
-    s, leaves = lecture()
-    target = tmp_path / f"derivation{ending}"
-    derive(s, leaves["b"]).save(target)
-    assert target.read_text(encoding="utf-8").startswith(start)
-
-
-def test_an_ending_that_is_none_leaves_no_file(tmp_path: Path) -> None:
-    s, leaves = lecture()
-    with pytest.raises(ArgumentError, match=r"\.pdf"):
-        derive(s, leaves["b"]).save(tmp_path / "derivation.pdf")
-    assert not list(tmp_path.iterdir())
-
-
-def test_module_paths_are_told_and_not_used_as_symbols() -> None:
-    text = deep(1).text
-    assert "W⁽¹⁾: layers.0.weight, 6×5" in text
-    assert "layers.0.weight" not in text[text.index("Forwards") :]
-
-
 # -- what is refused -----------------------------------------------------------------------------------
 
 
@@ -396,73 +306,6 @@ def test_refusals() -> None:
         derive(cr.sum(x), x, convention="diagonal")  # type: ignore[arg-type]  # on purpose
     with pytest.raises(ArgumentError, match="not a node"):
         derive(cr.sum(x), [3.0])  # type: ignore[list-item]  # on purpose
-
-
-# -- any small network -----------------------------------------------------------------------------------
-
-ACTIVATIONS = [cr.tanh, cr.sigmoid, cr.nn.relu, cr.nn.silu, cr.nn.gelu, cr.nn.softplus, cr.abs, cr.square]
-
-
-@settings(deadline=None, max_examples=40)
-@given(
-    widths=st.lists(st.integers(1, 4), min_size=2, max_size=5),
-    rows=st.integers(0, 3),
-    chosen=st.lists(st.sampled_from(ACTIVATIONS), min_size=4, max_size=4),
-    convention=st.sampled_from(["row", "column"]),
-    seed=st.integers(0, 99),
-)
-def test_any_network(widths, rows, chosen, convention, seed) -> None:
-    """Vectors (0 rows) and batches, of any widths, 1 among them: every printed line computes."""
-    numbers = np.random.default_rng(seed)
-    h: cr.Node = cr.constant(numbers.normal(size=(rows, widths[0]) if rows else widths[0]))
-    wanted = []
-    for (inputs, outputs), activation in zip(pairwise(widths), chosen, strict=False):
-        W = cr.variable(numbers.normal(size=(inputs, outputs)))
-        b = cr.variable(numbers.normal(size=outputs))
-        wanted += [W, b]
-        h = activation(h @ W + b)
-    found = derive(cr.mean(h * h), wanted, convention=convention)
-    assert found.verified, found.text
-    assert all(line.deviation is not None for line in found.lines)
-
-
-UNARY: list[Callable[[cr.Node], cr.Node]] = [
-    *ACTIVATIONS, cr.exp, cr.sin, cr.nn.softmax, cr.nn.log_softmax, cr.nn.layer_norm,
-    lambda x: -x, lambda x: 1 / (1 + cr.square(x)), lambda x: x**3, lambda x: cr.log(1 + cr.square(x)),
-    lambda x: cr.sum(x, axis=-1, keepdims=True), lambda x: cr.max(x, axis=0), lambda x: x.T,
-    lambda x: x[::-1],
-    lambda x: cr.mean(x, axis=0, keepdims=True), lambda x: cr.where(x > 0, x, 0.1 * x),
-    lambda x: cr.cumulative_sum(x, axis=0), lambda x: cr.minimum(x, 0.5),
-]  # fmt: skip
-BINARY: list[Callable[[cr.Node, cr.Node], cr.Node]] = [
-    cr.add, cr.subtract, cr.multiply, cr.maximum, lambda x, y: x / (1 + cr.square(y)), cr.matmul,
-]  # fmt: skip
-
-
-@settings(deadline=None, max_examples=100)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 7), st.sampled_from(["row", "column"]))
-def test_any_expression(seed, length, convention) -> None:
-    """Of matrices, vectors and numbers, through anything: what is printed is what the run gave."""
-    numbers = np.random.default_rng(seed)
-    leaves = [
-        cr.variable(numbers.normal(size=s), name=n) for n, s in (("x", (3, 3)), ("y", (3, 3)), ("c", 3))
-    ]
-    made: list[cr.Node] = [*leaves]
-    for _ in range(length):
-        recent = made[-4:]
-        x, y = recent[numbers.integers(len(recent))], made[numbers.integers(len(made))]
-        table = UNARY if numbers.random() < 0.55 else BINARY
-        function: Callable[..., cr.Node] = table[numbers.integers(len(table))]  # type: ignore[operator]
-        try:
-            made.append(function(x) if table is UNARY else function(x, y))
-        except (ShapeError, ArgumentError):
-            continue  # of these shapes it does not exist
-    loss = cr.mean(made[-1])
-    wanted = [leaf for leaf in leaves if cr.gradients(loss, leaf) is not None]
-    if wanted:
-        found = derive(loss, wanted, convention=convention)
-        assert found.verified, found.text
-        assert found.latex.count("{") == found.latex.count("}")
 
 
 def test_evaluate_knows_what_it_cannot() -> None:
