@@ -15,7 +15,7 @@ import pytest
 
 from chainrule.bench import PEERS, WORKLOADS, Figure, Machine, Plan, Way, Workload, measure, own, probe
 from chainrule.bench.measuring import PEERS_SCRIPT
-from chainrule.bench.ours import first_losses
+from chainrule.bench.ours import first_losses, version
 from chainrule.errors import ChainruleError
 
 TINY = replace(
@@ -32,11 +32,15 @@ FAKE = """
             raise ImportError("No module named 'fake'")
         return "fake 1.0"
 
+    def device(spec):
+        there = os.environ.get("CUDA_VISIBLE_DEVICES") != "" and os.environ["FAKE"] != "gpuless"
+        return ("Fake 9000", 2) if there else ("CPU", 1)
+
     def choices(spec):
-        return ["slow", "fast"] if os.environ["FAKE"] == "tuned" else [""]
+        return ["slow", "fast", "broken"] if os.environ["FAKE"] == "tuned" else [""]
 
     def trainer(spec):
-        if os.environ["FAKE"] == "broken":
+        if "broken" in (os.environ["FAKE"], spec.choice):
             raise ValueError("cannot train this\\nand that is a long story")
         if os.environ["FAKE"] == "dies":
             print("a last word", flush=True)
@@ -95,7 +99,7 @@ def test_ours_and_a_peer_are_measured_in_turns(fake: Way) -> None:
         1,
         "chainrule",
     )
-    assert (peer.way, peer.version) == ("fake way", "fake 1.0")
+    assert (peer.way, peer.version, peer.device, ours.device) == ("fake way", "fake 1.0", "CPU", "CPU")
     assert said == [
         "tiny: chainrule stepper, 1 thread",
         "tiny: fake way, 1 thread",
@@ -108,6 +112,17 @@ def test_the_faster_form_is_the_one_measured(fake: Way, monkeypatch: pytest.Monk
     monkeypatch.setenv("FAKE", "tuned")
     (figure,) = measure(TINY, [fake], PLAN, quiet)
     assert figure.choice == "fast"
+
+
+def test_all_of_it_runs_on_a_gpu_or_is_not_measured(fake: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    plan = replace(PLAN, gpu=True)
+    there, ours = measure(TINY, [fake, own("stepper")], plan, quiet)
+    assert (there.device, there.problem, there.agrees) == ("Fake 9000 (1 of 2)", "", True)
+    assert ours.problem == f"RuntimeError: {version()} finds no GPU"
+    monkeypatch.setenv("FAKE", "gpuless")
+    (none,) = measure(TINY, [fake], plan, quiet)
+    assert (none.problem, none.rounds) == ("RuntimeError: fake 1.0 finds no GPU", [])
 
 
 def test_other_losses_are_noticed(fake: Way, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,10 +176,12 @@ def test_every_way_of_a_peer_has_a_form_for_every_workload(name: str) -> None:
     """Which the files say without their frameworks."""
     workload: Workload = WORKLOADS[name]
     for way in PEERS:
-        spec = SimpleNamespace(kind=way.kind, network=workload.network, optimizer=workload.optimizer)
-        forms = import_module(f"chainrule.bench.peers.{way.script[1]}").choices(spec)
-        assert forms
-        assert len(set(forms)) == len(forms)
+        for gpu in (False, True):
+            network, optimizer = workload.network, workload.optimizer
+            spec = SimpleNamespace(kind=way.kind, network=network, optimizer=optimizer, gpu=gpu)
+            forms = import_module(f"chainrule.bench.peers.{way.script[1]}").choices(spec)
+            assert forms
+            assert len(set(forms)) == len(forms)
 
 
 def test_the_first_losses_are_those_of_training_without_dropout() -> None:

@@ -30,6 +30,7 @@ def results() -> Results:
             "chainrule stepper",
             1,
             "chainrule 1",
+            device="CPU",
             step=20e-6,
             processor=19e-6,
             cold=0.5,
@@ -43,6 +44,7 @@ def results() -> Results:
             1,
             "torch 9",
             "fused",
+            "CPU",
             step=50e-6,
             processor=48e-6,
             cold=1.0,
@@ -56,6 +58,7 @@ def results() -> Results:
             2,
             "torch 9",
             "loop",
+            "H200 (1 of 2)",
             step=40e-6,
             processor=80e-6,
             cold=1.0,
@@ -91,10 +94,11 @@ def test_the_table_of_a_workload() -> None:
     table = results().table("mlp16")
     assert table.title == "mlp16: 784-16-16-10, sigmoid, cross-entropy (0.0 MFLOP, 0.00 MB)"
     assert [tuple(str(cell).strip() for cell in row) for row in table.rows] == [
-        ("chainrule stepper", "1", "20.0", "1.00", "50%", "19.0", "0.50", "0.25", "3", ""),
+        ("chainrule stepper", "1", "CPU", "20.0", "1.00", "50%", "19.0", "0.50", "0.25", "3", ""),
         (
             "torch eager",
             "1",
+            "CPU",
             "50.0",
             "2.50",
             "20%",
@@ -104,10 +108,10 @@ def test_the_table_of_a_workload() -> None:
             "None",
             "fused, OTHER LOSSES: not the same network",
         ),
-        ("jax scan", "1", "", "", "", "", "", "", "None", "not | now"),
-        ("torch eager", "2", "40.0", "—", "12%", "80.0", "1.00", "1.00", "None", "loop"),
+        ("jax scan", "1", "", "", "", "", "", "", "", "None", "not | now"),
+        ("torch eager", "2", "H200 (1 of 2)", "40.0", "—", "12%", "80.0", "1.00", "1.00", "None", "loop"),
     ]
-    assert {len(row[2]) for row in table.rows} == {4}
+    assert {len(row[3]) for row in table.rows} == {4}
 
 
 def test_the_summary_and_the_peaks() -> None:
@@ -162,7 +166,7 @@ def test_a_page_is_begun_and_brought_up_to_date(tmp_path: Path) -> None:
         in begun
     )
     assert "| mlp16 | 20.0 | 50.0 (2.5×) | — |" in begun
-    assert "| jax scan | 1 |  |  |  |  |  |  |  | not \\| now |" in begun
+    assert "| jax scan | 1 |  |  |  |  |  |  |  |  | not \\| now |" in begun
     page.write_text(begun.replace("# Benchmarks", "# My own words") + "\nand an end\n", encoding="utf-8")
     found.date = "2002-03-04"
     write_page(found, page)
@@ -186,3 +190,13 @@ def test_pages_that_cannot_be_written(tmp_path: Path) -> None:
         check_page(tmp_path / "nowhere" / "page.md")
     with pytest.raises(DataError, match="a folder where a file was expected"):
         check_page(tmp_path)
+
+
+def test_what_ran_on_a_gpu_is_held_against_no_processors_roofline() -> None:
+    found = results()
+    found.machines = {}
+    assert math.isnan(found.share(found.figures[0]))
+    text = found.markdown()
+    assert "What a step cannot go below" not in text
+    assert "| torch eager | 2 | H200 (1 of 2) | 40.0 | — | — |" in text
+    assert plain(found.mapping())["figures"][3]["device"] == "H200 (1 of 2)"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chainrule.bench import PEERS, WORKLOADS, Machine
+from chainrule.bench import LARGE, PEERS, WORKLOADS, Machine
 from chainrule.cli.bench import _peers, _thread_counts
 
 from .conftest import Run
@@ -35,9 +35,12 @@ def test_a_table_for_people(run: Run) -> None:
     lines = ran.out.splitlines()
     assert ran.code == 0
     assert lines[0].startswith("mlp16: ")
-    assert " ".join(lines[1].split()) == "way threads µs a step × ours roofline µs CPU cold s warm s MB form"
-    assert lines[3].split()[:3] == ["chainrule", "stepper", "1"]
-    assert lines[3].split()[4] == "1.00"
+    assert (
+        " ".join(lines[1].split())
+        == "way threads device µs a step × ours roofline µs CPU cold s warm s MB form"
+    )
+    assert lines[3].split()[:4] == ["chainrule", "stepper", "1", "CPU"]
+    assert lines[3].split()[5] == "1.00"
     assert "What a step cannot go below" in ran.out
     assert "round 2 of 2" in ran.err
 
@@ -121,3 +124,23 @@ def test_thread_counts_are_one_and_all_unless_given(monkeypatch: pytest.MonkeyPa
     assert (_thread_counts(None), _thread_counts("3,1,3")) == ((1, 4), (3, 1))
     monkeypatch.setattr("chainrule.cli.bench.cores", lambda: 1)
     assert _thread_counts(None) == (1,)
+
+
+def test_without_a_gpu_nothing_is_measured_on_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chainrule.cli.bench.ON_GPU", ("mlp16",))
+    ran = run("bench", "--gpu", "--engine", "stepper", "--no-peers", "--rounds", "1", "--seconds", "0.01")
+    assert ran.code == 1
+    assert "finds no GPU" in ran.err
+    assert "What a step cannot go below" not in ran.out, "the processor's roofline is not the GPU's"
+
+
+def test_the_large_workload_is_run_by_name_alone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = LARGE["lm32k"].sizes | {"words": 30, "classes": 30, "width": 4, "hidden": 3}
+    monkeypatch.setitem(LARGE, "lm32k", replace(LARGE["lm32k"], sizes=sizes, batch=2, batches=2))
+    for name in list(WORKLOADS)[1:]:
+        monkeypatch.delitem(WORKLOADS, name)
+    options = ("--no-peers", "--engine", "stepper", *QUICK, "--json")
+    assert [f["workload"] for f in json.loads(run("bench", *options).out)["figures"]] == ["mlp16"]
+    found = json.loads(run("bench", "-w", "lm32k", *options).out)
+    assert [(f["workload"], f["device"], f["agrees"]) for f in found["figures"]] == [("lm32k", "CPU", True)]
+    assert "32,000 words" in found["workloads"][0]["about"]

@@ -36,12 +36,13 @@ CACHES = {
 """Where each keeps what it has compiled, and the folder that it is given here."""
 
 _SETTINGS = {
-    "JAX_PLATFORMS": "cpu",
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
     "TF_CPP_MIN_LOG_LEVEL": "3",
-    "CUDA_VISIBLE_DEVICES": "",
 }
+_WITHOUT_GPU = {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
+_SHARED_GPU = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+"""All ways hold the GPU at the same time: none may take all of its memory."""
 _THREADS = (
     "CHAINRULE_THREADS",
     "OMP_NUM_THREADS",
@@ -95,11 +96,12 @@ class Unavailable(Exception):
 class Process:
     """A measuring process: started, asked, ended."""
 
-    def __init__(self, way: Way, python: str, threads: int, cache: Path) -> None:
+    def __init__(self, way: Way, python: str, threads: int, cache: Path, *, gpu: bool = False) -> None:
         self.way, self.threads = way, threads
         environment = {
             **os.environ,
             **_SETTINGS,
+            **(_SHARED_GPU if gpu else _WITHOUT_GPU),
             **{name: str(cache / folder) for name, folder in CACHES.items()},
             **dict.fromkeys(_THREADS, str(threads)),
         }
@@ -166,6 +168,8 @@ class Figure:
     version: str = ""
     choice: str = ""
     """The form that was fastest here, of those that this way has."""
+    device: str = ""
+    """What it ran on: ``CPU``, or a GPU's name."""
     step: float = math.nan
     """A step: the median over rounds."""
     best: float = math.nan
@@ -200,6 +204,8 @@ class Plan:
     """How many losses are compared."""
     tolerance: float = 2e-4
     """How far losses may be apart, relatively: float32, summed in another order, a few steps long."""
+    gpu: bool = False
+    """Whether all of it is to run on a GPU; otherwise none of it does."""
     pythons: dict[str, str] = field(default_factory=dict)
     """The interpreter for each framework, the running one where none is named."""
 
@@ -276,10 +282,11 @@ def _started(
     figure: Figure, way: Way, plan: Plan, cache: Path, message: dict[str, Any], *, keep: bool = False
 ) -> Iterator[Process]:
     """A process that has imported what it needs; it ends with the block, unless kept and all was well."""
-    process = Process(way, plan.python(way), figure.threads, cache)
+    process = Process(way, plan.python(way), figure.threads, cache, gpu=plan.gpu)
     try:
-        spec = {**message, "kind": way.kind, "choice": figure.choice, "threads": figure.threads}
-        figure.version = process.ask("import", spec=spec)["version"]
+        own = {"kind": way.kind, "choice": figure.choice, "threads": figure.threads, "gpu": plan.gpu}
+        found = process.ask("import", spec={**message, **own})
+        figure.version, figure.device = found["version"], found["device"]
         yield process
     except BaseException:
         process.close()

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engines.xla import jax
 from ..graph import Array
 from ..train import EpochLoop, TrainingStep
 from ..version import __version__
-from .peers.serving import Spec, Trainer, serve, without_dropout
+from .peers.serving import CPU, Spec, Trainer, serve, without_dropout
 from .workloads import Workload
 
 
@@ -77,6 +78,14 @@ def first_losses(workload: Workload, parameters: list[Array], steps: int) -> lis
 
 def version() -> str:
     return f"chainrule {__version__}"
+
+
+def device(spec: Spec) -> tuple[str, int]:
+    """The first of JAX's devices for the engine xla, the processor for the others."""
+    if spec.kind.partition(":")[0] != "xla":
+        return CPU, 1
+    found = jax().devices()
+    return (CPU, 1) if found[0].platform == "cpu" else (str(found[0].device_kind), len(found))
 
 
 def choices(spec: Spec) -> list[str]:

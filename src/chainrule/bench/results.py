@@ -15,11 +15,25 @@ from ..tasks import Table
 from .hardware import machine
 from .measuring import Figure
 from .roofline import Machine, Work
-from .workloads import WORKLOADS
+from .workloads import LARGE, WORKLOADS
 
 BEGIN, END = "<!-- figures: written by chainrule bench --write -->", "<!-- end of the figures -->"
 
-HEADER = ("way", "threads", "µs a step", "× ours", "roofline", "µs CPU", "cold s", "warm s", "MB", "form")
+HEADER = (
+    "way",
+    "threads",
+    "device",
+    "µs a step",
+    "× ours",
+    "roofline",
+    "µs CPU",
+    "cold s",
+    "warm s",
+    "MB",
+    "form",
+)
+
+_ABOUT = {name: workload.about for name, workload in (WORKLOADS | LARGE).items()}
 
 BUSY = 1.25
 """Where the typical round takes so many times the fastest one, the figures are not to be relied upon."""
@@ -32,7 +46,7 @@ class Results:
     own: str
     """The way to train that the others are compared with."""
     machines: dict[int, Machine]
-    """What the machine can do, by threads."""
+    """What the processor can do, by threads; empty where a GPU was measured."""
     works: dict[str, Work]
     """What a step takes at least, by workload."""
     missing: dict[str, str] = field(default_factory=dict)
@@ -53,8 +67,14 @@ class Results:
         return figure.step / reference.step if reference is not None else math.nan
 
     def share(self, figure: Figure) -> float:
-        """The fraction of the roofline: the shortest possible step over the measured one."""
-        return self.machines[figure.threads].bound(self.works[figure.workload]) / figure.step
+        """The fraction of the roofline: the shortest possible step over the measured one; NaN on a GPU."""
+        machine = self.machines.get(figure.threads)
+        return math.nan if machine is None else machine.bound(self.works[figure.workload]) / figure.step
+
+    @property
+    def threads(self) -> list[int]:
+        """The thread counts that there are figures for."""
+        return list(dict.fromkeys(figure.threads for figure in self.figures))
 
     @property
     def wrong(self) -> list[Figure]:
@@ -84,7 +104,7 @@ class Results:
             "not_measured": self.missing,
             "peaks": [asdict(machine) for machine in self.machines.values()],
             "workloads": [
-                {"name": name, "about": WORKLOADS[name].about if name in WORKLOADS else name, **asdict(work)}
+                {"name": name, "about": _ABOUT.get(name, name), **asdict(work)}
                 for name, work in self.works.items()
             ],
             "figures": [
@@ -98,24 +118,24 @@ class Results:
     def table(self, workload: str) -> Table:
         """Every way on one workload."""
         rows = [self._row(figure) for figure in self.figures if figure.workload == workload]
-        return Table(f"{workload}: {self._about(workload)}", HEADER, _flush(rows, numbers=range(2, 8)))
+        return Table(f"{workload}: {self._about(workload)}", HEADER, _flush(rows, numbers=range(3, 9)))
 
     def _about(self, workload: str) -> str:
-        about = WORKLOADS[workload].about if workload in WORKLOADS else ""
         work = self.works[workload]
-        return f"{about} ({work.flops / 1e6:,.1f} MFLOP, {work.bytes / 1e6:,.2f} MB)"
+        return f"{_ABOUT.get(workload, '')} ({work.flops / 1e6:,.1f} MFLOP, {work.bytes / 1e6:,.2f} MB)"
 
     def _row(self, figure: Figure) -> tuple[Any, ...]:
         if figure.problem:
-            return (figure.way, figure.threads, *[None] * 7, figure.problem)
+            return (figure.way, figure.threads, figure.device, *[None] * 7, figure.problem)
         notes = [figure.choice] if figure.choice else []
         notes += ["OTHER LOSSES: not the same network"] if figure.agrees is False else []
         return (
             figure.way,
             figure.threads,
+            figure.device,
             microseconds(figure.step),
             "—" if math.isnan(self.ratio(figure)) else f"{self.ratio(figure):.2f}",
-            f"{self.share(figure):.0%}",
+            _percent(self.share(figure)),
             microseconds(figure.processor),
             f"{figure.cold:.2f}",
             f"{figure.warm:.2f}",
@@ -164,7 +184,7 @@ class Results:
                 ("", "") if fastest is None else (microseconds(fastest.step), f"{self.ratio(fastest):.2f}")
             )
             name = "—" if fastest is None else fastest.way
-            share = f"{self.share(ours):.0%}"
+            share = _percent(self.share(ours))
             rows.append((ours.workload, ours.threads, microseconds(ours.step), *theirs, share, name))
         header = ("workload", "threads", f"µs {self.own}", "µs fastest other", "× ours", "roofline", "which")
         return Table("Against the fastest other way", header, _flush(rows, numbers=range(2, 6)))
@@ -186,9 +206,10 @@ class Results:
                 f"The machine was busy: rounds took {self.unrest:.2f} times as long as the fastest ones."
             )
         parts += [f"Not measured: {name} ({why})." for name, why in self.missing.items()]
-        tables = [self.verdict(), *[self.summary(threads) for threads in self.machines]]
+        tables = [self.verdict(), *[self.summary(threads) for threads in self.threads]]
         tables += [self.table(name) for name in self.works]
-        parts += [_markdown_table(table) for table in [*tables, self.peaks()]]
+        tables += [self.peaks()] if self.machines else []
+        parts += [_markdown_table(table) for table in tables]
         return "\n\n".join(parts)
 
 
@@ -200,6 +221,10 @@ def microseconds(seconds: float) -> str:
     """
     value = seconds * 1e6
     return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def _percent(share: float) -> str:
+    return "—" if math.isnan(share) else f"{share:.0%}"
 
 
 def _flush(rows: list[tuple[Any, ...]], numbers: range) -> tuple[tuple[Any, ...], ...]:

@@ -1,4 +1,4 @@
-"""The six workloads: a network, a batch, an optimizer, and random data of the stated shapes.
+"""The six workloads, and a large one: a network, a batch, an optimizer, random data of the stated shapes.
 
 ============ ===================================================================== =====  =================
 mlp16        784-16-16-10, sigmoid, cross-entropy                                     32  SGD
@@ -8,8 +8,10 @@ pos          20,000×64 embeddings, window 5, ReLU 128, 17 tags                 
 nlm          10,000×64 embeddings, 4 words, tanh 256, softmax over 10,000            256  Adam
 cnn          20,000×300 embeddings, 56 words, widths 3/4/5 × 100, max over time,      50  Adadelta
              dropout 0.5, 2 classes
+lm32k        32,000×1,024 embeddings, 8 words, tanh 1,024, softmax over 32,000       512  Adam
 ============ ===================================================================== =====  =================
 
+The last is for machines with a GPU: parameters, gradients and the optimizer's state take 1.2 gigabytes.
 All of them are float32, and every update is dense and exact: what an optimizer does to a row that no
 example of the batch touched, it does.
 """
@@ -215,8 +217,10 @@ def _pairs(s: dict[str, Any], count: int, rng: np.random.Generator) -> tuple[Arr
 _DATA = {"mlp": _images, "window": _windows, "ranking": _pairs, "cnn": _windows}
 
 
+_ADAM = {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
+
+
 def _table() -> dict[str, Workload]:
-    adam = {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
     adadelta = {"learning_rate": 1.0, "rho": 0.9, "epsilon": 1e-6}
     rows = (
         Workload(
@@ -236,7 +240,7 @@ def _table() -> dict[str, Workload]:
             {"dimensions": [784, 128, 64, 10], "activation": "relu"},
             batch=64,
             optimizer="adam",
-            options=adam,
+            options=_ADAM,
             batches=128,
         ),
         Workload(
@@ -270,7 +274,7 @@ def _table() -> dict[str, Workload]:
             },
             batch=64,
             optimizer="adam",
-            options=adam,
+            options=_ADAM,
             batches=128,
         ),
         Workload(
@@ -287,7 +291,7 @@ def _table() -> dict[str, Workload]:
             },
             batch=256,
             optimizer="adam",
-            options=adam,
+            options=_ADAM,
             batches=16,
         ),
         Workload(
@@ -315,6 +319,30 @@ def _table() -> dict[str, Workload]:
 WORKLOADS: dict[str, Workload] = _table()
 """By name, from the smallest step to the largest."""
 
+LARGE: dict[str, Workload] = {
+    "lm32k": Workload(
+        "lm32k",
+        "32,000×1,024 embeddings, 8 words, tanh 1,024, softmax over 32,000 words: 1.2 GB to train",
+        "window",
+        {
+            "words": 32_000,
+            "width": 1024,
+            "window": 8,
+            "hidden": 1024,
+            "classes": 32_000,
+            "activation": "tanh",
+        },
+        batch=512,
+        optimizer="adam",
+        options=_ADAM,
+        batches=4,
+    )
+}
+"""What is measured where it is asked for by name, or on a GPU."""
+
+ON_GPU = ("nlm", "cnn", "lm32k")
+"""The workloads that are large enough for one."""
+
 
 def workload_named(name: str) -> Workload:
     """The workload called ``name``.
@@ -324,8 +352,9 @@ def workload_named(name: str) -> Workload:
     >>> workload_named("mlp16").model().parameter_count()
     13002
     """
-    if name in WORKLOADS:
-        return WORKLOADS[name]
-    near = difflib.get_close_matches(name, WORKLOADS, n=2, cutoff=0.5)
-    mend = f"did you mean {' or '.join(near)}?" if near else f"choose one of: {', '.join(WORKLOADS)}"
+    known = WORKLOADS | LARGE
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
+    mend = f"did you mean {' or '.join(near)}?" if near else f"choose one of: {', '.join(known)}"
     raise ArgumentError(f"there is no workload {name!r}", mend=mend)

@@ -10,8 +10,11 @@ from collections.abc import Sequence
 import click
 
 from ..bench import (
+    LARGE,
+    ON_GPU,
     PEERS,
     WORKLOADS,
+    Machine,
     Plan,
     Results,
     Way,
@@ -22,6 +25,7 @@ from ..bench import (
     own,
     probe,
     work,
+    workload_named,
     write_page,
 )
 from ..bench.results import BUSY
@@ -30,7 +34,7 @@ from .command import Command, FiniteFloat, json_option, unknown
 from .output import emit_json, print_table, say
 
 _FRAMEWORKS = list(dict.fromkeys(way.framework for way in PEERS))
-_HOW = "\n".join(f"  {name:<7} {workload.about}" for name, workload in WORKLOADS.items())
+_HOW = "\n".join(f"  {name:<7} {workload.about}" for name, workload in (WORKLOADS | LARGE).items())
 
 
 @click.command(
@@ -43,13 +47,16 @@ Examples:
   chainrule bench --python torch=~/torch/bin/python  a framework that lives elsewhere
   chainrule bench --no-peers --engine stepper        this library alone
   chainrule bench --json > figures.json
+  chainrule bench --gpu                              nlm, cnn and lm32k, engine xla, PyTorch, JAX
 
 \b
 Workloads:
 {_HOW}
 """,
 )
-@click.option("-w", "--workload", "workloads", multiple=True, metavar="NAME", help="Which; all unless given.")
+@click.option(
+    "-w", "--workload", "workloads", multiple=True, metavar="NAME", help="Which; all but lm32k unless given."
+)
 @click.option(
     "--engine",
     "engines",
@@ -68,6 +75,7 @@ Workloads:
 @click.option(
     "--python", "pythons", multiple=True, metavar="PEER=PATH", help="The interpreter that has a framework."
 )
+@click.option("--gpu", is_flag=True, help="On a GPU, and what is large enough for one.")
 @click.option("--threads", metavar="N[,N]", help="Thread counts; 1 and all cores unless given.")
 @click.option(
     "--rounds", type=click.IntRange(1), default=7, show_default=True, help="How often each has its turn."
@@ -87,6 +95,7 @@ def bench(
     peers: Sequence[str],
     no_peers: bool,
     pythons: Sequence[str],
+    gpu: bool,
     threads: str | None,
     rounds: int,
     seconds: float,
@@ -97,12 +106,16 @@ def bench(
 
     A step is to gather a batch, to run forward and backward, and to update. All ways must have the same
     first losses. The roofline is the share of what the machine could do at most; cold and warm are the
-    seconds until the first step is done, with empty caches and with filled ones.
+    seconds until the first step is done, with empty caches and with filled ones. Without --gpu everything
+    runs on the processor; with it everything on a GPU, and products are of float32 without rounding.
     """
-    names = _chosen("workload", workloads, list(WORKLOADS))
+    names = list(dict.fromkeys(workloads)) or list(ON_GPU if gpu else WORKLOADS)
+    for name in names:
+        _chosen("workload", [name], [*WORKLOADS, *LARGE])
     wanted = [] if no_peers else _peers(peers)
-    chosen_engines = _chosen("engine", engines or (DEFAULT_ENGINE,), list(ENGINES))
-    plan = Plan(_thread_counts(threads), rounds, seconds, pythons=_interpreters(pythons))
+    chosen_engines = _chosen("engine", engines or ("xla" if gpu else DEFAULT_ENGINE,), list(ENGINES))
+    counts = (cores(),) if gpu and threads is None else _thread_counts(threads)
+    plan = Plan(counts, rounds, seconds, gpu=gpu, pythons=_interpreters(pythons))
     if page is not None:
         check_page(page)
     frameworks = dict.fromkeys(way.framework for way in wanted)
@@ -111,12 +124,14 @@ def bench(
         say(f"{name} is left out: {why}")
     ways = [own(engine) for engine in chosen_engines]
     ways += [way for way in wanted if way.framework not in missing]
-    works = {name: work(WORKLOADS[name]) for name in names}
-    say("measuring what the machine can do")
-    machines = at_least({count: probe(count, [w.bytes for w in works.values()]) for count in plan.threads})
+    works = {name: work(workload_named(name)) for name in names}
+    machines: dict[int, Machine] = {}
+    if not gpu:
+        say("measuring what the machine can do")
+        machines = at_least({n: probe(n, [w.bytes for w in works.values()]) for n in plan.threads})
     results = Results(ways[0].name, machines, works, missing)
     for name in names:
-        results.figures += measure(WORKLOADS[name], ways, plan, say)
+        results.figures += measure(workload_named(name), ways, plan, say)
         for count, before in machines.items():  # others may have kept the cores busy the first time
             machines[count] = before.or_better(probe(count, [works[name].bytes], cores=[before.core]))
         results.machines = machines = at_least(machines)
@@ -126,8 +141,9 @@ def bench(
     if as_json:
         emit_json(results.mapping())
     else:
-        print_table(results.peaks())
-        click.echo()
+        if not gpu:
+            print_table(results.peaks())
+            click.echo()
         print_table(results.verdict())
     if page is not None:
         write_page(results, page)

@@ -6,7 +6,7 @@ It needs the standard library, NumPy and the one framework, so that it runs unde
 them.  Commands come as lines of JSON on the standard input, and each is answered with one line of JSON on
 what was the standard output (what a framework prints goes to the standard error):
 
-``{"do": "import", "spec": {…}}``   import the framework; its version
+``{"do": "import", "spec": {…}}``   import the framework; its version, and the device that it runs on
 ``{"do": "first"}``                 build the trainer and run it once; seconds
 ``{"do": "run", "steps": n}``       n steps, each from the rows of a batch to new parameters: seconds, and the
                                   seconds that processors spent
@@ -45,6 +45,8 @@ class Spec:
         self.choice: str = message["choice"]
         """Which of the forms that way has, as :meth:`Framework.choices` names them; empty for the first."""
         self.threads: int = message["threads"]
+        self.gpu: bool = message.get("gpu", False)
+        """Whether it must run on a GPU."""
         self.workload: dict[str, Any] = message["workload"]
         with np.load(message["arrays"], allow_pickle=False) as held:
             self.data: list[NDArray[Any]] = [held[name] for name in sorted(held) if name.startswith("data")]
@@ -99,11 +101,26 @@ class Framework(Protocol):
     def version(self) -> str:
         """Import the framework, and say which it is."""
 
+    def device(self, spec: Spec) -> tuple[str, int]:
+        """What it runs on: ``CPU``, or a GPU's name; and how many of them there are."""
+
     def choices(self, spec: Spec) -> list[str]:
         """The forms of this way to train, of which the fastest is measured; the likeliest first."""
 
     def trainer(self, spec: Spec) -> Trainer:
         """From arrays in memory to a trainer that has run nothing yet."""
+
+
+CPU = "CPU"
+
+
+def one_of(name: str, count: int) -> str:
+    """A device's name, and how many there are where it is not the only one.
+
+    >>> one_of("H200", 1), one_of("H200", 8)
+    ('H200', 'H200 (1 of 8)')
+    """
+    return name if count == 1 else f"{name} (1 of {count})"
 
 
 def without_dropout(sizes: dict[str, Any]) -> dict[str, Any]:
@@ -141,7 +158,10 @@ class _Server:
     def start(self, message: dict[str, Any]) -> dict[str, Any]:
         keep_to(message["spec"]["threads"])
         self.spec = Spec(message["spec"])
-        return {"version": self.framework.version()}
+        version, (device, count) = self.framework.version(), self.framework.device(self.spec)
+        if self.spec.gpu and device == CPU:
+            raise RuntimeError(f"{version} finds no GPU")
+        return {"version": version, "device": one_of(device, count)}
 
     def first(self, message: dict[str, Any]) -> dict[str, Any]:
         self.spec.choice = self.spec.choice or self.framework.choices(self.spec)[0]
@@ -161,20 +181,27 @@ class _Server:
         return {"losses": self.framework.trainer(self.spec).losses(len(self.spec.order))}
 
     def tune(self, message: dict[str, Any]) -> dict[str, Any]:
-        best = {}
+        best: dict[str, float] = {}
         choices = self.framework.choices(self.spec)
         for choice in choices if len(choices) > 1 else []:
             self.spec.choice = choice
-            trainer = self.framework.trainer(self.spec)
-            trainer.run(trainer.chunk)
-            times: list[float] = []
-            began = time.perf_counter()
-            while time.perf_counter() - began < message["seconds"] or len(times) < 3:
-                since = time.perf_counter()
-                trainer.run(trainer.chunk)
-                times.append(time.perf_counter() - since)
-            best[choice] = min(times) / trainer.chunk
+            try:
+                best[choice] = self._best(message["seconds"])
+            except Exception:  # a form that does not work here; if none does, that is told when one must
+                traceback.print_exc()
         return {"choice": min(best, key=best.__getitem__, default=choices[0]), "seconds": best}
+
+    def _best(self, seconds: float) -> float:
+        """The shortest step in so many seconds."""
+        trainer = self.framework.trainer(self.spec)
+        trainer.run(trainer.chunk)
+        times: list[float] = []
+        began = time.perf_counter()
+        while time.perf_counter() - began < seconds or len(times) < 3:
+            since = time.perf_counter()
+            trainer.run(trainer.chunk)
+            times.append(time.perf_counter() - since)
+        return min(times) / trainer.chunk
 
     def memory(self, message: dict[str, Any]) -> dict[str, Any]:
         return {"bytes": peak_memory()}

@@ -16,7 +16,16 @@ from typing import Any
 def version() -> str:
     import jax
 
+    # Float32 throughout, as everywhere else: on GPUs the operands of products would be rounded to 10 bits.
+    jax.config.update("jax_default_matmul_precision", "highest")
     return f"jax {jax.__version__}"
+
+
+def device(spec: Any) -> tuple[str, int]:
+    import jax
+
+    found = jax.devices()
+    return ("CPU", 1) if found[0].platform == "cpu" else (found[0].device_kind, len(found))
 
 
 def choices(spec: Any) -> list[str]:

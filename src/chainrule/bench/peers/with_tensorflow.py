@@ -15,6 +15,16 @@ def version() -> str:
     return f"tensorflow {tf.__version__}"
 
 
+def device(spec: Any) -> tuple[str, int]:
+    import tensorflow as tf
+
+    found = tf.config.list_physical_devices("GPU")
+    if not found:
+        return "CPU", 1
+    details = tf.config.experimental.get_device_details(found[0])
+    return str(details.get("device_name", "GPU")), len(found)
+
+
 def choices(spec: Any) -> list[str]:
     return ["xla", "graph"]
 
@@ -25,6 +35,7 @@ def trainer(spec: Any) -> Any:
     tf.config.threading.set_intra_op_parallelism_threads(spec.threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.random.set_seed(0)
+    tf.config.experimental.enable_tensor_float_32_execution(False)  # float32 throughout, as everywhere else
     return Step(spec)
 
 

@@ -24,10 +24,26 @@ def version() -> str:
     return f"torch {torch.__version__}"
 
 
+def device(spec: Any) -> tuple[str, int]:
+    import torch
+
+    if not torch.cuda.is_available():
+        return "CPU", 1
+    return torch.cuda.get_device_name(), torch.cuda.device_count()
+
+
+def home() -> str:
+    """Where tensors are put."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def choices(spec: Any) -> list[str]:
     if spec.kind == "compile":
         # What calls the kernels matters where they are small, and takes long to compile.
         forms = ["python wrapper"] + (["c++ wrapper"] if spec.network in ("mlp", "ranking") else [])
+        forms += ["cuda graphs"] if spec.gpu else []
     else:
         forms = ["fused"] if spec.optimizer in ("sgd", "adam") else []
         forms += ["foreach", "loop"]
@@ -42,6 +58,8 @@ def trainer(spec: Any) -> Any:
 
     torch.set_num_threads(spec.threads)
     torch.manual_seed(0)
+    torch.backends.cuda.matmul.allow_tf32 = False  # float32 throughout, as everywhere else
+    torch.backends.cudnn.allow_tf32 = False
     return Compiled(spec) if spec.kind == "compile" else Eager(spec)
 
 
@@ -56,7 +74,7 @@ def tensors(spec: Any) -> list[Any]:
             tensor = tensor.permute(2, 1, 0).contiguous()
         elif tensor.ndim == 2 and (place > 0 or spec.network == "mlp"):
             tensor = tensor.T.contiguous()
-        found.append(tensor)
+        found.append(tensor.to(home()))
     return found
 
 
@@ -112,10 +130,11 @@ class _Stepwise:
     def __init__(self, spec: Any) -> None:
         import torch
 
-        data = [torch.from_numpy(array) for array in spec.data]
+        data = [torch.from_numpy(array).to(home()) for array in spec.data]
         self.data = [array.long() if array.dtype == torch.int32 else array for array in data]
-        self.rows = list(torch.from_numpy(spec.order).long())
+        self.rows = list(torch.from_numpy(spec.order).long().to(home()))
         self.at = 0
+        self.wait = torch.cuda.synchronize if home() == "cuda" else lambda: None
 
     def step(self, rows: Any) -> Any:
         raise NotImplementedError("eager and compiled training say what a step is")
@@ -125,6 +144,7 @@ class _Stepwise:
         for _ in range(steps):
             found.append(self.step(self.rows[self.at]))
             self.at = (self.at + 1) % len(self.rows)
+        self.wait()
         return found
 
     def losses(self, steps: int) -> list[float]:
@@ -171,7 +191,7 @@ class Compiled(_Stepwise):
         self.state = [
             [torch.zeros_like(p) for p in self.parameters] for _ in range(0 if spec.optimizer == "sgd" else 2)
         ]
-        self.count = torch.zeros(())
+        self.count = torch.zeros((), device=home())
         value_and_gradient = torch.func.grad_and_value(network(spec))
         update = UPDATES[spec.optimizer]
         options = spec.options
@@ -184,7 +204,9 @@ class Compiled(_Stepwise):
                 update(p, g, [slot[place] for slot in state], count, **options)
             return loss
 
-        self.compiled = torch.compile(step)
+        # What is launched from the processor costs more there than small kernels take.
+        mode = "reduce-overhead" if spec.choice.startswith("cuda graphs") else None
+        self.compiled = torch.compile(step, mode=mode)
         self.no_grad = torch.no_grad
 
     def step(self, rows: Any) -> Any:
