@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -105,3 +106,14 @@ def test_floats_that_no_integer_is_become_the_nearest_end_or_zero(source: str, t
         (found,), (wanted,) = Xla([cr.astype(x, target)]).run({}), Stepper([cr.astype(x, target)]).run({})
     np.testing.assert_array_equal(found, wanted)
     assert wanted[:5].tolist() == [0, info.max, info.min, info.max, info.min]
+
+
+@pytest.mark.parametrize("asked", [None, "tensorfloat32"])
+def test_products_are_of_float32_unless_jax_was_told_otherwise(asked: str | None) -> None:
+    import jax
+
+    x = cr.variable(np.ones((3, 4), np.float32))
+    with jax.default_matmul_precision(asked) if asked else nullcontext():
+        text = Xla([x @ cr.permute_dims(x, (1, 0))]).explain(whole=True)
+        assert jax.config.jax_default_matmul_precision == asked, "a setting of this engine alone"
+    assert ("[HIGHEST, HIGHEST]" in text) == (asked is None)
