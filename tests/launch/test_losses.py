@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import signal
 import time
 from dataclasses import replace
@@ -95,8 +96,11 @@ def test_a_supervisor_that_is_killed_takes_all_its_processes_along(tmp_path: Pat
     meeting = Endpoint("127.0.0.1", free_port())
     (alone,) = started(tmp_path, [job(tmp_path, plan, processes=3, coordinator=meeting)], 4)
     assert len(left(tmp_path)) == 4
+    places = [json.loads(line.split(" ", 3)[3]) for line in (tmp_path / "notes").read_text().splitlines()]
+    (scratch,) = {Path(place["progress"]).parent for place in places}
+    assert scratch.is_dir()
     alone.kill()
-    until(lambda: left(tmp_path) == [])
+    until(lambda: left(tmp_path) == [] and not scratch.exists())
 
 
 def test_a_host_whose_supervisor_is_killed_and_started_again(tmp_path: Path) -> None:

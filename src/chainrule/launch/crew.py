@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -105,7 +103,6 @@ class Crew:
         self._kill_at: float | None = None
         self._asked = False
         self._copies: list[Copy] = []
-        self._scratch = tempfile.TemporaryDirectory(prefix="chainrule-", ignore_cleanup_errors=True)
         try:
             self._logs = Path(self.start.out) / "logs"
             self._logs.mkdir(parents=True, exist_ok=True)
@@ -115,12 +112,11 @@ class Crew:
             self.kill()
             while not self.gone:
                 self.poll()
-            self.close()
             raise
 
     def _spawn(self, local: int) -> Worker:
         rank = self.start.first + local
-        progress = Path(self._scratch.name) / f"progress-{rank}"
+        progress = self.leash.scratch / f"progress-{rank}.{self.start.generation}"
         progress.touch()
         log = self._log(rank, "log")
         begin = log.stat().st_size if log.exists() else 0
@@ -236,11 +232,3 @@ class Crew:
         for worker in self.workers:
             if worker.code is None:
                 kill_group(worker.process.pid)
-
-    def close(self) -> None:
-        """After the last has ended: take away what only they needed."""
-        self._scratch.cleanup()
-
-
-TERMINATE = signal.SIGTERM
-"""How workers are asked to end after a failure; there is nothing to save then."""

@@ -1,4 +1,4 @@
-"""What the environments of several processes on one host say: the GPUs of each, the way to the others."""
+"""What is added to the environment of processes: their share of the GPUs, the way to the others."""
 
 from __future__ import annotations
 

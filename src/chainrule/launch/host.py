@@ -168,7 +168,6 @@ class Host:
                 if not (ended.stuck and stuck):  # once is enough
                     self._tell(ended)
                 stuck = stuck or ended.stuck
-        crew.close()
         self._tell(Gone(generation=crew.start.generation, killed=crew.killed))
 
     def _stop(self, stop: Stop) -> None:

@@ -12,10 +12,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no signals; there this ends a process
@@ -39,8 +42,10 @@ class Leash:
     """The supervisor's end of the leash."""
 
     def __init__(self) -> None:
+        self.scratch = Path(tempfile.mkdtemp(prefix="chainrule-"))
+        """A folder for what only the job's processes on this host need; it goes when they have gone."""
         self._keeper = subprocess.Popen(
-            [sys.executable, "-I", "-S", __file__, "keep"],
+            [sys.executable, "-I", "-S", __file__, "keep", str(self.scratch)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -68,14 +73,15 @@ class Leash:
             self._keeper.stdin.flush()
 
     def close(self) -> None:
-        """Kill what is left, and wait for the keeper to end."""
+        """Kill and remove what is left."""
         assert self._keeper.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._keeper.stdin.close()
         self._keeper.wait()
+        shutil.rmtree(self.scratch, ignore_errors=True)  # the keeper has done it, unless it was killed
 
 
-def _keep(lines: Iterable[str]) -> None:
+def _keep(lines: Iterable[str], scratch: str) -> None:
     if sys.platform != "win32":  # it ends when the pipe does, not before
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
@@ -87,6 +93,7 @@ def _keep(lines: Iterable[str]) -> None:
             groups.discard(int(line[1:]))
     for process in groups:
         kill_group(process)
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _run(parent: int, argv: list[str]) -> None:
@@ -101,6 +108,6 @@ def _run(parent: int, argv: list[str]) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "keep":
-        _keep(sys.stdin)
+        _keep(sys.stdin, sys.argv[2])
     else:
         _run(int(sys.argv[2]), sys.argv[3:])
