@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from .modules import opened
+from .reading import explanations
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _SWITCHES = [
@@ -36,3 +40,22 @@ def browser() -> Iterator[Any]:
         found = playwright.chromium.launch(executable_path=chromium(), args=_SWITCHES)
         yield found
         found.close()
+
+
+@pytest.fixture
+def fork(browser: Any, tmp_path: Path) -> Iterator[Any]:
+    with opened(browser, tmp_path, explanations("fork")) as page:
+        yield page
+
+
+@pytest.fixture
+def digits(browser: Any, tmp_path: Path) -> Iterator[Any]:
+    with opened(browser, tmp_path, explanations("digits")) as page:
+        yield page
+
+
+@pytest.fixture
+def deep(browser: Any, tmp_path: Path) -> Iterator[Any]:
+    with opened(browser, tmp_path, explanations("deep")) as page:
+        page.emulate_media(reduced_motion="reduce")
+        yield page

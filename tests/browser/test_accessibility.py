@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from .modules import opened
-from .test_page import explanations
+from .reading import explanations
 
 pytestmark = pytest.mark.browser
 
