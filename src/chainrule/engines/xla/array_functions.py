@@ -24,7 +24,7 @@ _faults: ContextVar[list[Array] | None] = ContextVar("chainrule_xla_faults", def
 
 @contextmanager
 def noting() -> Iterator[list[Array]]:
-    """A list that gets booleans, of any shape, that are true where something must not be, of the ops inside."""
+    """A list that gets booleans of any shape, true where something must not be, of the ops traced inside."""
     faults: list[Array] = []
     token = _faults.set(faults)
     try:
