@@ -7,7 +7,6 @@ keep two calls of one module apart where something else stands between them.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -15,6 +14,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .quotient import Quotient
 
 MOST_ITEMS = 160
 """Ops on one level; a longer level is cut into runs."""
@@ -193,7 +194,7 @@ class _Graph:
             by_label.setdefault(name[0], []).append(name)
         if all(len(names) == 1 for names in by_label.values()):
             return list(clusters.values())
-        groups = _Quotient(list(clusters.values()), self.nodes)
+        groups = Quotient(list(clusters.values()), self.nodes)
         index = {name: k for k, name in enumerate(clusters)}
         budget = _MOST_SEARCH
         for names in by_label.values():
@@ -234,7 +235,7 @@ class _Graph:
         for same in alike.values():
             if len(same) < 3:
                 continue
-            quotient = _Quotient([group.nodes for group in groups], self.nodes)
+            quotient = Quotient([group.nodes for group in groups], self.nodes)
             closure = quotient.between(same)
             if any(not groups[k].nodes for k in closure) or len(closure) > 4 * len(same):
                 continue
@@ -272,7 +273,7 @@ class _Graph:
         ops = [group for group in groups if group.kind or not self.leaf(group.nodes[0])]
         if len(ops) <= MOST_ITEMS:
             return groups
-        ops = _Quotient([group.nodes for group in ops], self.nodes).sorted_by(ops)
+        ops = [ops[k] for k in Quotient([group.nodes for group in ops], self.nodes).order()]
         leaves = [group for group in groups if not group.kind and self.leaf(group.nodes[0])]
         found = _period(np.array(_numbered([self._mark(group) for group in ops])))
         if found is not None:
@@ -323,80 +324,6 @@ class _Graph:
     def _left(self, leaves: Sequence[_Group], groups: Iterable[_Group]) -> list[_Group]:
         held = {number for group in groups for number in group.nodes}
         return [leaf for leaf in leaves if leaf.nodes[0] not in held]
-
-
-class _Quotient:
-    """The graph of groups of nodes: an edge where a node of one reads a node of the other."""
-
-    def __init__(self, members: list[list[int]], nodes: Sequence[Record]) -> None:
-        self.members = members
-        of = {number: k for k, group in enumerate(members) for number in group}
-        self.below: list[set[int]] = [set() for _ in members]
-        self.above: list[set[int]] = [set() for _ in members]
-        for number, k in of.items():
-            for child in nodes[number]["inputs"]:
-                source = of.get(child, k)
-                if source != k:
-                    self.below[k].add(source)
-                    self.above[source].add(k)
-
-    def joinable(self, first: int, second: int, budget: int) -> tuple[bool, int]:
-        """Whether no way leads from one to the other through a third; and how many edges were looked at."""
-        looked = 0
-        for start, goal in ((first, second), (second, first)):
-            stack = [k for k in self.above[start] if k != goal]
-            seen = set(stack)
-            while stack:
-                for k in self.above[stack.pop()]:
-                    looked += 1
-                    if k == goal or looked > budget:
-                        return False, looked
-                    if k not in seen:
-                        seen.add(k)
-                        stack.append(k)
-        return True, looked
-
-    def join(self, first: int, second: int) -> None:
-        """``second`` becomes part of ``first``."""
-        self.members[first] = self.members[first] + self.members[second]
-        self.members[second] = []
-        for side, other in ((self.above, self.below), (self.below, self.above)):
-            for k in side[second]:
-                other[k].discard(second)
-                if k != first:
-                    other[k].add(first)
-                    side[first].add(k)
-            side[first].discard(second)
-            side[second] = set()
-
-    def between(self, chosen: Sequence[int]) -> set[int]:
-        """The groups on ways between the chosen ones, with them: the least convex set that holds them."""
-        return _reached(chosen, self.above) & _reached(chosen, self.below)
-
-    def sorted_by(self, groups: Sequence[_Group]) -> list[_Group]:
-        """The groups in a topological order, near that of their last nodes."""
-        missing = [len(sources) for sources in self.below]
-        ready = [(groups[k].nodes[-1], k) for k, count in enumerate(missing) if not count]
-        heapq.heapify(ready)
-        found = []
-        while ready:
-            _, k = heapq.heappop(ready)
-            found.append(groups[k])
-            for reader in self.above[k]:
-                missing[reader] -= 1
-                if not missing[reader]:
-                    heapq.heappush(ready, (groups[reader].nodes[-1], reader))
-        return found
-
-
-def _reached(start: Iterable[int], edges: Sequence[set[int]]) -> set[int]:
-    seen = set(start)
-    stack = list(seen)
-    while stack:
-        fresh = edges[stack.pop()] - seen
-        seen |= fresh
-        stack += fresh
-    return seen
 
 
 def _common(labels: Sequence[str]) -> str:
