@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-from chainrule.cli.expressions import FUNCTIONS, ExpressionError, read_binding, read_expression
+from chainrule.cli.bindings import read_binding
+from chainrule.cli.expressions import FUNCTIONS, ExpressionError, read_expression
 
 
 @pytest.mark.parametrize(

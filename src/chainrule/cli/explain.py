@@ -22,9 +22,10 @@ from ..tasks import Differentiates, Explains, Table
 from ..view import Explanation, derive, draw
 from ..view import explain as make_page
 from ..view.formulas import Convention
+from .bindings import binding_table
 from .command import Command, check_ending, check_text, json_option, open_run
 from .explained_file import NO_LINE, names_function, read_function
-from .expressions import ExpressionError, binding_table, read_expression
+from .expressions import ExpressionError, read_expression
 from .output import emit_json, print_report, print_table, report_mapping, say
 
 _TITLE = 200
