@@ -48,17 +48,8 @@ from ..ops import astype
 from ..train import Epochs, SpanScores
 from ..train.configuration import Count, NonNegative, OptimizerOptions, Positive, Rate, TrainingOptions
 from .tagged_data import TaggedDataOptions
-from .tagging import (
-    FeatureOptions,
-    Given,
-    Ids,
-    Scorer,
-    Scores,
-    TaggerOptions,
-    TaggingConfig,
-    fit_channels,
-    network,
-)
+from .tagging import Given, Ids, Scorer, Scores, fit_channels, network
+from .tagging_options import FeatureOptions, TaggerOptions, TaggingConfig
 
 Tags = list[list[str]]
 

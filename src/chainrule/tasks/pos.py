@@ -38,7 +38,8 @@ from .tagged_data import (
     sentences_of,
     tag_column,
 )
-from .tagging import Scorer, TaggingConfig
+from .tagging import Scorer
+from .tagging_options import TaggingConfig
 from .task import Example, Report, Say, Table
 from .vector_reports import learned_vectors
 
