@@ -58,7 +58,7 @@ Examples:
   chainrule explain "cross_entropy(z, 2)" "z=[1, 2, 3]" --unfold
   chainrule explain -- "-log(sigmoid(x))" x=0.5
   chainrule explain my_network.py:loss x=[1,2] --out loss.html
-  chainrule explain runs/pos-1 --text "time flies" --gold "NOUN VERB" --out flies.html
+  chainrule explain runs/pos --text "time flies" --gold "NOUN VERB" --out flies.html
   chainrule explain runs/textcnn-1 --first 5
 
 \b
