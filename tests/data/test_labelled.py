@@ -24,7 +24,7 @@ def written(folder: Path, name: str, content: str | bytes) -> Path:
 CASES = [
     # file name, content, format told, [(label, text)]
     ("a.neg", "dull \n\nvery dull\n", "polarity", [("neg", "dull"), ("neg", "very dull")]),
-    ("a.pos.gz", gzip.compress(b"fine\n"), "polarity", [("pos", "fine")]),
+    ("a.pos.gz", gzip.compress(b"fine\n", mtime=0), "polarity", [("pos", "fine")]),
     ("a", "NUM:dist How far ?\nNUM:date When ?", "trec", [("NUM", "How far ?"), ("NUM", "When ?")]),
     ("a", "__label__1 so so\n__label__x y\n", "fasttext", [("1", "so so"), ("x", "y")]),
     ("a", "x\tgood film\nx\tgood\ny\t\n", "tab", [("x", "good film"), ("x", "good"), ("y", "")]),
@@ -41,7 +41,7 @@ CASES = [
     ("a.tsv", 'n\ttext\tlabel\n1\tsay "a\tx\n2\t\tx\n', "tsv", [("x", 'say "a'), ("x", "")]),
     (
         "a.jsonl.gz",
-        gzip.compress(b'{"label": 1, "text": "a"}\n\n{"text": "b", "label": true}\n'),
+        gzip.compress(b'{"label": 1, "text": "a"}\n\n{"text": "b", "label": true}\n', mtime=0),
         "jsonl",
         [("1", "a"), ("true", "b")],
     ),
