@@ -11,7 +11,8 @@ import numpy as np
 from ..graph import Constant, Leaf, Node, Variable
 from ..ops.casts import Cast, StopGradient
 from ..ops.indexing import Pick, Take, TakeAlongAxis
-from ..ops.movement import Concat, Movement
+from ..ops.joining import Concat
+from ..ops.movement import Movement
 from ..ops.slicing import Slice
 
 # -- why: one line an op -----------------------------------------------------------------------------------

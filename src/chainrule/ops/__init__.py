@@ -46,20 +46,16 @@ from .einsum import einsum, tensordot
 from .elementwise import Elementwise, broadcast_shapes
 from .getitem import getitem
 from .indexing import one_hot, pick, scatter_add, scatter_along_axis, take, take_along_axis
+from .joining import concat, repeat, split, stack, tile
 from .movement import (
     broadcast_to,
-    concat,
     expand_dims,
     matrix_transpose,
     pad,
     permute_dims,
-    repeat,
     reshape,
     roll,
-    split,
     squeeze,
-    stack,
-    tile,
 )
 from .reduction import (
     all,

@@ -30,7 +30,8 @@ from ..graph import (
 )
 from .elementwise import broadcast_shapes
 from .indexing import as_indices, check_constant, place_in_axis, take
-from .movement import permute_dims, reshape, stack
+from .joining import stack
+from .movement import permute_dims, reshape
 from .slicing import slice_axes
 
 Mask = NDArray[np.bool_]

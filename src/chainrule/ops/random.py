@@ -27,7 +27,8 @@ from .comparison import greater_equal, less, where
 from .composite import Composite
 from .elementwise import broadcast_shapes
 from .indexing import take
-from .movement import reshape, stack
+from .joining import stack
+from .movement import reshape
 from .slicing import slice_axis
 from .sorting import argsort
 from .transcendental import cos, log, sin

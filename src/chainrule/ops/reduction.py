@@ -17,7 +17,8 @@ from ..errors import DTypeError, ShapeError
 from ..graph import Axis, Node, NodeLike, Op, Shape, apply, as_node, call, constant, register, user_place
 from .axes import many_axes, one_axis, without
 from .casts import astype, cast
-from .movement import broadcast_to, concat, expand_dims, permute_dims, reshape
+from .joining import concat
+from .movement import broadcast_to, expand_dims, permute_dims, reshape
 from .slicing import flip, slice_axis
 
 

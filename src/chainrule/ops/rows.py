@@ -34,7 +34,8 @@ from .casts import cast
 from .comparison import equal, where
 from .elementwise import promote_inputs
 from .indexing import Indexing, Scatter, as_indices, check_constant, scatter, take, take_along_axis
-from .movement import broadcast_to, concat, reshape
+from .joining import concat
+from .movement import broadcast_to, reshape
 from .slicing import slice_axis
 
 

@@ -22,7 +22,8 @@ from ...ops.casts import Cast, StopGradient, whole_range
 from ...ops.comparison import Where
 from ...ops.elementwise import Elementwise
 from ...ops.indexing import OneHot, Pick, PlaceInAxis, ScatterAlongAxis, Take, TakeAlongAxis
-from ...ops.movement import BroadcastTo, Concat, Pad, PermuteDims, Reshape, Roll
+from ...ops.joining import Concat
+from ...ops.movement import BroadcastTo, Pad, PermuteDims, Reshape, Roll
 from ...ops.random import FoldIn, RandomBits, UnitInterval
 from ...ops.rows import AddAlongAxis
 from ...ops.slicing import Embed, Slice
