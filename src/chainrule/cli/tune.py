@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from ..data.sources import recorded_source
 from ..errors import ConfigurationError, DataError, TuningError
 from ..tasks import TASKS, Task
 from ..train import Reporter, RunFolder
-from ..train.configuration import Options, resolve, to_mapping, whole_key
+from ..train.configuration import Options, from_mapping, resolve, to_mapping, whole_key
 from ..train.tuning import (
     DEFAULT_PORT,
     HEARTBEAT,
@@ -28,6 +29,7 @@ from ..train.tuning import (
     Tuner,
     default_display,
     difference,
+    is_held,
     make_space,
     open_study,
     read_address,
@@ -40,6 +42,7 @@ from .tune_pages import best_table, summary, trials_table, write_results, write_
 
 _STUDIES = Path("studies")
 _TRIALS = 30
+_BEFORE_A_TRIAL = ("journal.log", "journal.log.lock", "study.csv", "study.id", "study.lock")
 
 
 def _named(context: click.Context, _: click.Parameter, name: str | None) -> Task | None:
@@ -155,7 +158,7 @@ def tune(
         raise click.UsageError(f"which task?\n  mend:  chainrule tune {'|'.join(TASKS)}")
     asked = _Asked(task, data, settings, config_file, ranges, only, trials, no_pruning, seed, engine)
     if show_space:
-        for key, text in asked.space().text().items():
+        for key, text in asked.space(asked.config()).text().items():
             click.echo(f"{key}={text}")
         return
     with _place(task, where, out) as (address, folder):
@@ -189,38 +192,40 @@ class _Asked(msgspec.Struct):
         engine_named(to_mapping(config)["training"]["engine"])  # before anything is made
         return config
 
-    def space(self) -> Space:
+    def space(self, config: Options) -> Space:
         fixed = [whole_key(self.task.Config, text.partition("=")[0].strip()) for text in self.settings]
-        return make_space(self.config(), self.ranges, fixed=fixed, only=self.only)
+        return make_space(config, self.ranges, fixed=fixed, only=self.only)
 
     def facts(self) -> Facts:
         """A new study."""
-        space = self.space()
+        space = self.space(self.config())
         return Facts(
             self.task.name,
             self.task.monitor,
             to_mapping(space.base),
             space.text(),
             self.trials or _TRIALS,
+            uuid.uuid4().hex,
             not self.no_pruning,
         )
 
     def checked(self, facts: Facts) -> Facts:
-        """The study that is there, if it is the one that is asked for; nothing that is left out is asked."""
+        """The study that is there, if it is the one that is asked for; what is left out is not asked."""
         if facts.task != self.task.name:
             raise ConfigurationError(
                 f"the study is of the task {facts.task!r}, not {self.task.name!r}",
                 mend="choose another --study",
             )
-        told = self.data, self.settings, self.config_file, self.seed, self.engine
-        if any(told) or self.ranges or self.only:
-            asked = self.facts()
-            other = difference({"settings": facts.config}, {"settings": asked.config})
-            if self.ranges or self.only:
-                other = other or difference({"space": facts.space}, {"space": asked.space})
+        settings = any(told is not None and told != () for told in self.told())
+        if settings or self.ranges or self.only:
+            config = self.config() if settings else from_mapping(self.task.Config, facts.config)
+            space = self.space(config)
+            other = difference(facts.config, to_mapping(space.base))
+            if (self.ranges or self.only) and not other:
+                other = difference(facts.space, space.text())
             if other:
                 raise ConfigurationError(
-                    f"the study searches something else: {other.partition('.')[2]}",
+                    f"the study is another: {other}",
                     mend="leave the settings out to go on with it, or choose another --study",
                 )
         if self.no_pruning and facts.pruning:
@@ -229,6 +234,10 @@ class _Asked(msgspec.Struct):
                 mend="leave out --no-pruning, or choose another --study",
             )
         return msgspec.structs.replace(facts, trials=self.trials or facts.trials)
+
+    def told(self) -> tuple[object, ...]:
+        """What the configuration is made of."""
+        return self.data, self.settings, self.config_file, self.seed, self.engine
 
 
 @contextlib.contextmanager
@@ -258,17 +267,17 @@ def _place(task: Task, where: str | None, out: str | None) -> Iterator[tuple[str
 
 
 def _take_away_if_unused(folder: Path) -> None:
-    """Of a study that could not be begun nothing is left."""
-    left = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    journal = folder / "journal.log"
-    if left <= {"study.lock", "journal.log", "journal.log.lock"} and not (
-        journal.exists() and journal.stat().st_size
-    ):
-        with contextlib.suppress(OSError):
-            for name in left:
-                (folder / name).unlink()
-            folder.rmdir()
-            _STUDIES.rmdir()
+    """Of a study that could not be begun, for want of data or of anything else, nothing is left."""
+    if not folder.is_dir() or any(folder.glob("trials/*")) or any(map(is_held, folder.glob("workers/*"))):
+        return
+    with contextlib.suppress(OSError):  # what else is there is none of ours, and stays
+        for name in _BEFORE_A_TRIAL:
+            (folder / name).unlink(missing_ok=True)
+        for name in ("trials", "workers"):
+            if (folder / name).is_dir():
+                (folder / name).rmdir()
+        folder.rmdir()
+        _STUDIES.rmdir()
 
 
 def _claim_next(name: str) -> Path:

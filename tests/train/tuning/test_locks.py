@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chainrule.errors import DataError
-from chainrule.train.tuning.locks import FileLock, is_free, this_machine
+from chainrule.train.tuning.locks import FileLock, is_held, this_machine
 
 HOLDS = """
 import sys, time
@@ -24,13 +24,13 @@ def test_one_holder_at_a_time(tmp_path: Path) -> None:
     first, second = FileLock(tmp_path / "lock"), FileLock(tmp_path / "lock")
     assert first.try_acquire()
     assert not second.try_acquire()
-    assert is_free(tmp_path / "lock") is False
+    assert is_held(tmp_path / "lock") is True
     first.release()
     first.release()
-    assert is_free(tmp_path / "lock") is True
+    assert is_held(tmp_path / "lock") is False
     with second:
         assert not first.try_acquire()
-    assert is_free(tmp_path / "nothing") is None
+    assert is_held(tmp_path / "nothing") is None
 
 
 def test_a_killed_holder_holds_no_more(tmp_path: Path) -> None:
@@ -39,10 +39,10 @@ def test_a_killed_holder_holds_no_more(tmp_path: Path) -> None:
     assert holder.stdout is not None
     with holder, holder.stdout:
         assert holder.stdout.readline() == "held\n"
-        assert is_free(path) is False
+        assert is_held(path) is True
         holder.kill()
         holder.wait()
-    assert is_free(path) is True
+    assert is_held(path) is False
 
 
 def test_a_place_without_room_for_a_lock_is_told(tmp_path: Path) -> None:

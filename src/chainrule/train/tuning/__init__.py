@@ -6,6 +6,7 @@ Start reading at ``space.py``, then ``study.py`` and ``worker.py``; ``ledger.py`
 
 from .claims import HEARTBEAT
 from .ledger import TrialRecord
+from .locks import is_held
 from .progress import BarDisplay, PlainDisplay, SilentDisplay, default_display, describe_trial
 from .ranges import Choices, Interval, Range, Stack, read_range
 from .space import Space, default_ranges, make_space
@@ -35,6 +36,7 @@ __all__ = [
     "default_ranges",
     "describe_trial",
     "difference",
+    "is_held",
     "make_space",
     "open_study",
     "read_address",

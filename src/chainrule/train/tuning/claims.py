@@ -18,7 +18,7 @@ from typing import Any
 
 from ...errors import DataError
 from .ledger import BEAT, DEATHS, FROM, REASON, STOPPED, SURPLUS, WORKER, Ledger
-from .locks import FileLock, is_free, this_machine
+from .locks import FileLock, is_held, this_machine
 from .storage import optuna
 
 HEARTBEAT = 5.0
@@ -140,8 +140,8 @@ class Claims:
         machine, path = trial.user_attrs.get(WORKER, ("", ""))
         if path == str(self._lock.path):
             return False
-        if machine == this_machine() and (free := is_free(Path(path))) is not None:
-            return free
+        if machine == this_machine() and (held := is_held(Path(path))) is not None:
+            return not held
         sign = machine, path, trial.user_attrs.get(BEAT), len(trial.intermediate_values)
         now = time.monotonic()
         if self._seen.get(trial.number, (None, 0.0))[0] != sign:
@@ -152,7 +152,7 @@ class Claims:
 def _tidy(trial: Any) -> None:
     """Take away the lock of a dead tuner of this machine."""
     machine, path = trial.user_attrs.get(WORKER, ("", ""))
-    if machine == this_machine() and is_free(Path(path)):
+    if machine == this_machine() and is_held(Path(path)) is False:
         with contextlib.suppress(OSError):  # another did
             Path(path).unlink()
 

@@ -99,16 +99,15 @@ class FileLock:
         self.release()
 
 
-def is_free(path: Path) -> bool | None:
-    """Whether the holder of the lock at ``path`` is gone; None where there is no such file to tell."""
+def is_held(path: Path) -> bool | None:
+    """Whether the holder of the lock at ``path`` lives; None where there is no such file to tell."""
     if not path.is_file():
         return None
     lock = FileLock(path)
     try:
-        free = lock.try_acquire()
+        return not lock.try_acquire()
     finally:
         lock.release()
-    return free
 
 
 @cache

@@ -279,9 +279,8 @@ def open_database(url: str) -> Any:
             mend="write sqlite:///study.db or postgresql://USER@HOST/NAME",
         ) from None
     except (ImportError, ModuleNotFoundError) as error:
-        driver = getattr(error, "name", None) or "a driver"
         raise TuningError(
-            f"the database needs the package {driver!r}, which is not installed",
+            f"the database's driver is not installed: {str(error).partition(chr(10))[0]}",
             mend="install it, or name one that is, as in postgresql+psycopg://USER@HOST/NAME",
         ) from None
     except (SQLAlchemyError, package.exceptions.OptunaError, RuntimeError, OSError) as error:

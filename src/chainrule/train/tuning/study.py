@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ...data import write_atomically
+from ...data import read_text, write_atomically
 from ...errors import ConfigurationError, DataError, TuningError
 from ...version import __version__
 from ..configuration import Options, from_mapping, leaves, merged, setting_names, to_mapping, type_of
@@ -26,14 +27,16 @@ from .storage import JOURNAL, PROXY, connect, open_journal, optuna, read_address
 _FACTS = "chainrule"
 _NAME = "study"
 """Of the one study in a journal."""
+_WAIT = 2.0
+"""Seconds that another tuner may take between making a study and saying what it is."""
 _NEVER_PRUNED = 5
 """So many trials at the beginning: before that a median says little."""
 _SPARED: Mapping[str, Any] = {
     "linear_epochs": 0, "baseline": False, "ngram_order": 2, "data.folds": 0, "model.refit": False,
 }  # fmt: skip
 """What a finished run does beside training its network: comparisons, folds.  Trials leave it out."""
-_OWN = {JOURNAL, f"{JOURNAL}.lock", "study.lock", "workers", "trials"}
-"""What the folder of a study has before there is a result."""
+_LOCK, _MARK = "study.lock", "study.id"
+"""In a study's folder: held while results are written; which study its trials are of."""
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -46,6 +49,8 @@ class Facts(msgspec.Struct, frozen=True):
     space: dict[str, str]
     trials: int
     """How many there are to be."""
+    id: str
+    """Tells the study from others that had its name before."""
     pruning: bool = True
     version: str = __version__
 
@@ -77,9 +82,14 @@ class Study:
         return [replace(record, params=self._shown(record.params)) for record in found]
 
     def _shown(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """As the runs had them, in the order of the space."""
         settings = self.space.settings(params)
         plain = {key: value for key, value in settings.items() if not isinstance(value, list)}
-        return {key: plain.get(key, value) for key, value in params.items()}
+        order = list(self.space.ranges)
+        names = sorted(
+            params, key=lambda name: next(k for k, key in enumerate(order) if name.startswith(key))
+        )
+        return {name: plain.get(name, params[name]) for name in names}
 
     def best(self) -> TrialRecord | None:
         """The best of the finished trials, of equal ones the first."""
@@ -111,7 +121,7 @@ class Study:
 
     def write(self, files: Mapping[str, Callable[[], str]]) -> None:
         """Write files of results; two tuners do not write an older state over a newer one."""
-        with FileLock(self.folder / "study.lock"):
+        with FileLock(self.folder / _LOCK):
             for name, text in files.items():
                 if content := text():
                     write_atomically(self.folder / name, content)
@@ -135,11 +145,20 @@ def prepare(folder: Path) -> None:
         found = {path.name for path in folder.iterdir()}
     except OSError as error:
         raise DataError(f"the folder cannot be made: {error.strerror or error}", path=folder) from None
-    if found - _OWN and JOURNAL not in found:
+    if found - {_LOCK} and not found & {JOURNAL, _MARK}:
         raise ConfigurationError(
-            "the folder has no study in it, and is not empty",
+            "the folder has no study in it, and is not empty", where=str(folder), mend="choose another folder"
+        )
+
+
+def _check_mark(folder: Path, facts: Facts) -> None:
+    """Raise where the trials in the folder are those of another study: they would be taken for its own."""
+    mark = folder / _MARK
+    if mark.is_file() and read_text(mark).strip() != facts.id:
+        raise ConfigurationError(
+            "the folder has the trials of another study in it",
             where=str(folder),
-            mend="choose another --study",
+            mend="choose another folder",
         )
 
 
@@ -156,32 +175,62 @@ def open_study(
     and gives what it is from now on.
     """
     prepare(folder)
-    with told(where), FileLock(folder / "study.lock"):
+    with told(where), FileLock(folder / _LOCK):
         storage = connect(read_address(where)) if where.startswith(PROXY) else open_journal(folder)
         name = read_address(where).name if where.startswith(PROXY) else _NAME
-        known = {study.study_name for study in storage.get_all_studies()}
-        facts = _read(where, storage, name) if name in known else None
-        found = begin() if facts is None else check(facts)
-        space = _space(where, kind, found)
-        study = optuna().create_study(
-            study_name=name,
-            storage=storage,
-            direction="maximize" if found.monitor.higher else "minimize",
-            load_if_exists=True,
-            sampler=seeded(int(found.config["training"]["seed"])),
-            pruner=_pruner(found),
-        )
+        facts = None
+        if new := not _exists(storage, name):
+            found = begin()
+            space = _space(where, kind, found)  # checked before anything is made
+            _check_mark(folder, found)
+            try:
+                study = _optuna_study(storage, name, found, new=True)
+            except optuna().exceptions.DuplicatedStudyError:
+                new = False  # another tuner was quicker
+        if not new:
+            facts = _found(where, storage, name, _WAIT)
+            found = begin() if facts is None else check(facts)
+            space = _space(where, kind, found)
+            _check_mark(folder, found)
+            study = _optuna_study(storage, name, found, new=False)
         if facts is None and (params := space.params()):
-            study.enqueue_trial(params)  # first of all the configuration as it is
+            study.enqueue_trial(params, skip_if_exists=True)  # first of all the configuration as it is
         if found != facts:
             study.set_user_attr(_FACTS, msgspec.to_builtins(found))
+        write_atomically(folder / _MARK, f"{found.id}\n")
     return Study(where, folder, found, space, storage, study)
 
 
-def _read(where: str, storage: Any, name: str) -> Facts | None:
-    attributes = storage.get_study_user_attrs(storage.get_study_id_from_name(name))
-    if _FACTS not in attributes:
-        return None  # its maker was killed before anything was said of it
+def _exists(storage: Any, name: str) -> bool:
+    try:
+        storage.get_study_id_from_name(name)
+    except KeyError:
+        return False
+    return True
+
+
+def _optuna_study(storage: Any, name: str, facts: Facts, *, new: bool) -> Any:
+    return optuna().create_study(
+        study_name=name,
+        storage=storage,
+        direction="maximize" if facts.monitor.higher else "minimize",
+        load_if_exists=not new,
+        sampler=seeded(int(facts.config["training"]["seed"])),
+        pruner=_pruner(facts),
+    )
+
+
+def _found(where: str, storage: Any, name: str, seconds: float) -> Facts | None:
+    """What the study that is there is; None if nothing is said of it in so many seconds.
+
+    It is being begun elsewhere, then, or its maker was killed.
+    """
+    until = time.monotonic() + seconds
+    number = storage.get_study_id_from_name(name)
+    while _FACTS not in (attributes := storage.get_study_user_attrs(number)):
+        if time.monotonic() > until:
+            return None
+        time.sleep(seconds / 10)
     try:
         return msgspec.convert(attributes[_FACTS], Facts)
     except msgspec.ValidationError as error:
