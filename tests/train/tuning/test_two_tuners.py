@@ -16,13 +16,28 @@ from chainrule.train.tuning import TrialRecord
 
 from .studies import toy_study
 
-_TUNER = Path(__file__).with_name("two_tuners.py")
+_TUNER = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+import studies
+from chainrule.train.tuning import SilentDisplay, Tuner
+
+folder, trials, epochs, pause = sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])
+study = studies.toy_study(studies.Path(folder), trials=trials, pruning=False, epochs=epochs)
+
+def hook(config, epoch):
+    with open(f"{folder}.epochs", "a", encoding="ascii") as log:
+        log.write("an epoch\\n")
+    time.sleep(pause)
+
+Tuner(study, studies.Toy(hook), SilentDisplay(), heartbeat=0.2).work()
+"""
+"""A tuner as a process of its own.  It writes a line for each epoch that it trains to ``FOLDER.epochs``."""
 
 
 def tuner(folder: Path, trials: int, epochs: int, pause: float) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", str(_TUNER), str(folder), str(trials), str(epochs), str(pause)]
-    )
+    arguments = map(str, (Path(__file__).parent, folder, trials, epochs, pause))
+    return subprocess.Popen([sys.executable, "-W", "error", "-c", _TUNER, *arguments])
 
 
 def begun(folder: Path, one: subprocess.Popen[bytes], other: subprocess.Popen[bytes], epochs: int) -> None:

@@ -60,19 +60,19 @@ def test_a_study_comes_out_the_same_however_often_it_is_interrupted(tmp_path: Pa
         toy = Toy(hook)
         for _ in range(len(stops)):
             with pytest.raises(KeyboardInterrupt):
-                tune(toy_study(folder, trials=14, seed=3), toy)
-        tune(toy_study(folder, trials=14, seed=3), toy)
+                tune(toy_study(folder, trials=12, seed=3), toy)
+        tune(toy_study(folder, trials=12, seed=3), toy)
         assert not waiting
         done = [r for r in toy_study(folder).records() if r.state in ("complete", "pruned")]
         return [(record.state, record.value, record.params, record.scores) for record in done]
 
     # Stopped before there is anything to learn from: the numbers of later trials decide what these draw.
     whole = outcome(tmp_path / "whole", ())
-    assert len(whole) == 14
+    assert len(whole) == 12
     assert outcome(tmp_path / "again", ()) == whole
     first = outcome(tmp_path / "stopped", ((1, 2),))
     assert first[0] == whole[0]
-    assert len(first) == 14
+    assert len(first) == 12
 
 
 def test_an_interrupted_trial_goes_on_from_its_last_epoch(tmp_path: Path) -> None:
@@ -115,14 +115,14 @@ def test_the_first_trial_may_be_interrupted_before_its_first_epoch(tmp_path: Pat
 
 
 def test_bad_trials_are_given_up_early(tmp_path: Path) -> None:
-    study = toy_study(tmp_path, trials=20, space=("model.width=0.01..100:log",))
+    study = toy_study(tmp_path, trials=14, space=("model.width=0.01..100:log",))
     toy = tune(study)
     pruned = [record for record in study.records() if record.state == "pruned"]
     assert pruned
     assert all(len(record.scores) < 4 for record in pruned)
     assert all(record.number >= 5 for record in pruned)
     assert sum(len(epochs) for _, epochs, _ in toy.ran) == sum(len(r.scores) for r in study.records())
-    whole = toy_study(tmp_path / "whole", trials=20, space=("model.width=0.01..100:log",), pruning=False)
+    whole = toy_study(tmp_path / "whole", trials=14, space=("model.width=0.01..100:log",), pruning=False)
     tune(whole)
     assert {record.state for record in whole.records()} == {"complete"}
 
