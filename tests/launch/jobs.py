@@ -85,6 +85,13 @@ def noted(folder: Path) -> list[tuple[int, int, int]]:
     return [(int(p), int(g), int(r)) for p, g, r, *_ in (line.split(" ", 3) for line in lines)]
 
 
+def at_work(folder: Path, count: int) -> bool:
+    """Whether so many workers have been started, and have shown progress."""
+    lines = (folder / "notes").read_text().splitlines() if (folder / "notes").exists() else []
+    files = [Path(json.loads(line.split(" ", 3)[3])["progress"]) for line in lines]
+    return len(files) == count and all(file.exists() and file.stat().st_size for file in files)
+
+
 def alive(process: int) -> bool:
     """Whether a process runs; one that is dead but not yet fetched by its parent does not."""
     try:

@@ -14,7 +14,7 @@ import pytest
 
 from chainrule.launch import Endpoint, Job, Outcome
 
-from .jobs import Screen, Supervisor, free_port, hosts, job, left, noted, together, until
+from .jobs import Screen, Supervisor, at_work, free_port, hosts, job, left, noted, together, until
 
 
 class Link:
@@ -152,7 +152,7 @@ def test_a_supervisor_that_is_stopped_for_a_while(tmp_path: Path) -> None:
 def test_an_interrupt_lets_all_workers_save(tmp_path: Path, number: signal.Signals) -> None:
     """Also those of other hosts, and for longer than a worker has that failed."""
     supervisors = started(tmp_path, hosts(tmp_path, "*.*=save:1", 2), 2)
-    time.sleep(0.2)
+    until(lambda: at_work(tmp_path, 2))
     supervisors[1].signal(number)
     assert [supervisor.ends() for supervisor in supervisors] == [128 + number] * 2
     for rank in (0, 1):
@@ -162,7 +162,7 @@ def test_an_interrupt_lets_all_workers_save(tmp_path: Path, number: signal.Signa
 
 def test_a_second_interrupt_kills(tmp_path: Path) -> None:
     supervisors = started(tmp_path, hosts(tmp_path, "*.*=save:60", 2, grace=30.0), 2)
-    time.sleep(0.2)
+    until(lambda: at_work(tmp_path, 2))
     supervisors[0].signal(signal.SIGINT)
     supervisors[0].says("once more")
     supervisors[0].signal(signal.SIGINT)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import signal
 import socket
 from pathlib import Path
 
 import pytest
 
 from chainrule.launch import Endpoint, Outcome, supervise
+from chainrule.launch.coordinator import Failure
 
-from .jobs import Screen, free_port, hosts, job, left, noted, nowhere, run, together
+from .jobs import Screen, at_work, free_port, hosts, job, left, noted, nowhere, run, together
 
 FOLLOWS = "another process or the network failed"
 
@@ -44,9 +47,8 @@ CASES = {
     # what happens in generation 0: the words for it
     "0.1=kill": "rank 1 on host {host} was killed by SIGKILL",
     "0.1=kill:SIGSEGV": "rank 1 on host {host} was killed by SIGSEGV",
-    "0.0=kill 0.1=end:75": "rank 0 on host 0 was killed by SIGKILL",
     "0.0=end:75 0.1=work:9": FOLLOWS,
-    "0.0=end:17 0.1=end:75": "rank 0 on host 0 ended with exit code 17",
+    "0.1=end:17": "rank 1 on host {host} ended with exit code 17",
     "0.1=kill 0.0=silent": "rank 1 on host {host} was killed by SIGKILL",  # the other ignores SIGTERM
     "0.1=kill 0.0=stop": "rank 1 on host {host} was killed by SIGKILL",  # the other cannot even hear it
     "0.1=silent 0.0=end:75": "rank 1 on host {host} did not answer",  # the other has missed it
@@ -67,6 +69,22 @@ def test_a_failure_starts_all_again(tmp_path: Path, plan: str, count: int) -> No
     assert left(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("failures", "cause"),
+    [
+        ([(75, 0), (-signal.SIGKILL, 1)], 1),  # who misses another is not to blame
+        ([(-signal.SIGABRT, 0), (75, 1), (17, 2)], 2),
+        ([(-signal.SIGKILL, 1), (17, 0)], 1),  # the first that was heard of
+        ([(75, 1), (75, 0)], 1),
+        ([(-signal.SIGKILL, 0), (3, 2), (2, 1)], 1),  # what ends the job, of the lowest rank
+        ([(-signal.SIGABRT, 0), (0, 1)], 1),  # no exit code: stuck, or its host was lost
+    ],
+)
+def test_the_cause_among_failures(failures: list[tuple[int, int]], cause: int) -> None:
+    told = [Failure("", code, rank) for code, rank in failures]
+    assert min(told, key=lambda failure: failure.order).rank == cause
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_the_watchdog_finds_workers_that_hang(tmp_path: Path, count: int) -> None:
     plan = "0.*=silent"
@@ -77,7 +95,7 @@ def test_the_watchdog_finds_workers_that_hang(tmp_path: Path, count: int) -> Non
 
 
 def test_one_worker_that_gets_on_keeps_the_watchdog_quiet(tmp_path: Path) -> None:
-    (ended,) = run(job(tmp_path, "0.0=work:1.5 0.1=stop", processes=2, watchdog=0.2))
+    (ended,) = run(job(tmp_path, "0.0=work:2.5 0.1=stop", processes=2, watchdog=0.5))
     assert ended[0].code == 0
     assert "rank 1 on host 0 has shown no progress" in ended[1].text  # only once rank 0 was done
     log = (tmp_path / "run" / "logs" / "rank-0.0.out").read_text()
@@ -96,7 +114,7 @@ def test_a_final_error_is_told_on_every_host(tmp_path: Path, code: int) -> None:
 
 
 def test_an_error_of_rank_0_that_was_copied_is_not_told_twice(tmp_path: Path) -> None:
-    first, second = run(*hosts(tmp_path, "*.*=end:3", 2))
+    first, second = run(*hosts(tmp_path, "*.0=end:3 *.1=wait", 2))
     assert "rank 0 ends like this" in first[1].copied.decode()
     assert "ends like this" not in first[0].text
     assert "rank 0 ends like this" in second[0].text
@@ -234,36 +252,40 @@ STRANGERS = [
 
 
 def test_strangers_at_the_port_do_no_harm(tmp_path: Path) -> None:
-    jobs = hosts(tmp_path, "*.*=work:1.0", 2)
+    jobs = hosts(tmp_path, "*.*=work:1.5", 2)
 
-    async def stranger(data: bytes) -> None:
+    async def stranger(data: bytes) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", jobs[0].coordinator.port)
         writer.write(data)
-        with_answer = reader.read()
-        try:
+        heard = b""
+        with contextlib.suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(0.3):
-                await with_answer
-        except (TimeoutError, ConnectionError):
-            pass
+                while more := await reader.read(1 << 16):
+                    heard += more
         writer.transport.abort()
+        return heard
 
-    async def main() -> list[tuple[Outcome, Screen]]:
+    async def main() -> tuple[list[tuple[Outcome, Screen]], list[bytes]]:
         running = asyncio.create_task(together(jobs))
-        await asyncio.sleep(0.3)
-        await asyncio.gather(*(stranger(data) for data in STRANGERS * 10))
-        return await running
+        while not at_work(tmp_path, 2):
+            await asyncio.sleep(0.02)
+        heard = await asyncio.gather(*(stranger(data) for data in STRANGERS * 10))
+        return await running, heard
 
-    for outcome, screen in asyncio.run(main()):
+    ended, heard = asyncio.run(main())
+    for outcome, screen in ended:
         assert outcome == Outcome(0)
         assert "restart" not in screen.text
+    assert set(b"".join(heard).splitlines()) <= {b'{"say":"beat"}'}  # they learn nothing
 
 
 def test_a_late_stranger_of_ours_is_sent_away_alone(tmp_path: Path) -> None:
-    jobs = hosts(tmp_path, "*.*=work:1.0", 2)
+    jobs = hosts(tmp_path, "*.*=work:1.5", 2)
 
     async def main() -> tuple[list[tuple[Outcome, Screen]], Outcome]:
         running = asyncio.create_task(together(jobs))
-        await asyncio.sleep(0.5)
+        while not at_work(tmp_path, 2):
+            await asyncio.sleep(0.02)
         twin = await supervise(jobs[1], Screen(), nowhere)
         return await running, twin
 
