@@ -46,6 +46,14 @@ def shuffled_by_heart() -> Any:
     return classify(Net(8, 128, 128, 3), x, y, epochs=40, held_out=(vx, vy))
 
 
+@fault("labels shuffled, and a network that learns a few of them", "run", "by-heart")
+def shuffled_in_part() -> Any:
+    (x, y), (vx, vy) = blobs(), blobs(100, seed=1)
+    y, vy = np.random.default_rng(1).permutation(y), np.random.default_rng(2).permutation(vy)
+    net = Net(8, 16, 3)
+    return classify(net, x, y, optimizer=cr.optim.SGD(net.parameters(), 0.3), held_out=(vx, vy))
+
+
 @fault("all labels the same", "run", "one-class")
 def one_class() -> Any:
     x, y = blobs()
