@@ -51,7 +51,11 @@ def test_values_and_derivatives_are_the_steppers_within_the_tolerances(row: Row)
             arrays = sampled(row, case, dtype, rng)
             leaves = [cr.variable(array) for array in arrays]
             targets.append(row.function(*leaves, **case.attributes))
-            if row.differentiable and targets[-1].dtype.kind == "f":
+            # Derivatives are most of what is compiled: in float64 those of the first case stand for all.
+            told = targets[-1].dtype == np.float32 or (
+                targets[-1].dtype == np.float64 and case is row.cases[0]
+            )
+            if row.differentiable and told:
                 targets += derivatives(targets[-1], leaves, rng)
             if row.nonfinite and "float" in dtype:
                 targets.append(row.function(*map(cr.variable, spoilt(arrays)), **case.attributes))
