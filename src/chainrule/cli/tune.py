@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import uuid
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from ..data.sources import recorded_source
 from ..errors import ConfigurationError, DataError, TuningError
 from ..tasks import TASKS, Task
 from ..train import Reporter, RunFolder
-from ..train.configuration import Options, from_mapping, resolve, to_mapping, whole_key
+from ..train.configuration import Options, from_mapping, resolve, to_mapping, value_of, whole_key
 from ..train.tuning import (
     DEFAULT_PORT,
     HEARTBEAT,
@@ -27,6 +28,7 @@ from ..train.tuning import (
     Space,
     Study,
     Tuner,
+    changed,
     default_display,
     difference,
     is_held,
@@ -106,8 +108,7 @@ loses no trial: the next tuner of the study goes on with it from its last epoch.
     help="The study, which is gone on with if it is there.  [default: studies/TASK-<n>, the next free]",
 )  # fmt: skip
 @click.option(
-    "--out", metavar="DIR", help="For a study behind a proxy: the folder for runs and results.  "
-    "[default: studies/NAME]",
+    "--out", metavar="DIR", help="For a study behind a proxy: the folder for runs and results.  [default: studies/NAME]",
 )  # fmt: skip
 @click.option(
     "--seed", type=click.IntRange(min=0), help="Decides the search, and weights and order in every trial."
@@ -181,16 +182,22 @@ class _Asked(msgspec.Struct):
     seed: int | None
     engine: str | None
 
+    def overrides(self) -> list[str]:
+        """What is said of single settings."""
+        found = list(self.settings)
+        found += [f"training.seed={self.seed}"] if self.seed is not None else []
+        found += [f'training.engine="{self.engine}"'] if self.engine is not None else []
+        found += [f"data.source={json.dumps(recorded_source(self.data))}"] if self.data is not None else []
+        return found
+
     def config(self) -> Options:
-        overrides = list(self.settings)
-        overrides += [f"training.seed={self.seed}"] if self.seed is not None else []
-        overrides += [f'training.engine="{self.engine}"'] if self.engine is not None else []
-        config = resolve(self.task.Config, file=self.config_file, settings=overrides, task=self.task.name)
-        source = to_mapping(config)["data"]["source"] if self.data is None else self.data
-        data = msgspec.structs.replace(config.data, source=recorded_source(source))  # type: ignore[attr-defined]  # all tasks have one
-        config = msgspec.structs.replace(config, data=data)
+        """The configuration to search around."""
+        config = resolve(
+            self.task.Config, file=self.config_file, settings=self.overrides(), task=self.task.name
+        )
         engine_named(to_mapping(config)["training"]["engine"])  # before anything is made
-        return config
+        source = to_mapping(config)["data"]["source"]
+        return changed(config, {"data.source": recorded_source(source)})
 
     def space(self, config: Options) -> Space:
         fixed = [whole_key(self.task.Config, text.partition("=")[0].strip()) for text in self.settings]
@@ -216,28 +223,26 @@ class _Asked(msgspec.Struct):
                 f"the study is of the task {facts.task!r}, not {self.task.name!r}",
                 mend="choose another --study",
             )
-        settings = any(told is not None and told != () for told in self.told())
-        if settings or self.ranges or self.only:
-            config = self.config() if settings else from_mapping(self.task.Config, facts.config)
+        recorded = from_mapping(self.task.Config, facts.config)
+        config = recorded if self.config_file is None else self.config()
+        for text in self.overrides():
+            key, _, value = text.partition("=")
+            config = changed(config, {whole_key(self.task.Config, key.strip()): value_of(value)})
+        other = ""
+        if self.ranges or self.only:
             space = self.space(config)
-            other = difference(facts.config, to_mapping(space.base))
-            if (self.ranges or self.only) and not other:
-                other = difference(facts.space, space.text())
-            if other:
-                raise ConfigurationError(
-                    f"the study is another: {other}",
-                    mend="leave the settings out to go on with it, or choose another --study",
-                )
+            config, other = space.base, difference(facts.space, space.text())
+        if other := difference(to_mapping(recorded), to_mapping(config)) or other:
+            raise ConfigurationError(
+                f"the study is another: {other}",
+                mend="leave the settings out to go on with it, or choose another --study",
+            )
         if self.no_pruning and facts.pruning:
             raise ConfigurationError(
                 "the study gives up bad trials early",
                 mend="leave out --no-pruning, or choose another --study",
             )
         return msgspec.structs.replace(facts, trials=self.trials or facts.trials)
-
-    def told(self) -> tuple[object, ...]:
-        """What the configuration is made of."""
-        return self.data, self.settings, self.config_file, self.seed, self.engine
 
 
 @contextlib.contextmanager
@@ -261,9 +266,10 @@ def _place(task: Task, where: str | None, out: str | None) -> Iterator[tuple[str
     there = folder.exists() and where is not None
     try:
         yield where if where is not None and where.startswith(PROXY) else str(folder), folder
-    finally:
+    except BaseException:
         if not there:
             _take_away_if_unused(folder)
+        raise
 
 
 def _take_away_if_unused(folder: Path) -> None:

@@ -9,7 +9,7 @@ from .ledger import TrialRecord
 from .locks import is_held
 from .progress import BarDisplay, PlainDisplay, SilentDisplay, default_display, describe_trial
 from .ranges import Choices, Interval, Range, Stack, read_range
-from .space import Space, default_ranges, make_space
+from .space import Space, changed, default_ranges, make_space
 from .storage import DEFAULT_PORT, PROXY, read_address, serve
 from .study import Facts, Study, difference, open_study
 from .worker import Display, Run, Tuner
@@ -32,6 +32,7 @@ __all__ = [
     "Study",
     "TrialRecord",
     "Tuner",
+    "changed",
     "default_display",
     "default_ranges",
     "describe_trial",
