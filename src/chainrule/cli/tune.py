@@ -108,7 +108,8 @@ loses no trial: the next tuner of the study goes on with it from its last epoch.
     help="The study, which is gone on with if it is there.  [default: studies/TASK-<n>, the next free]",
 )  # fmt: skip
 @click.option(
-    "--out", metavar="DIR", help="For a study behind a proxy: the folder for runs and results.  [default: studies/NAME]",
+    "--out", metavar="DIR",
+    help="For a study behind a proxy: the folder for runs and results.  [default: studies/NAME]",
 )  # fmt: skip
 @click.option(
     "--seed", type=click.IntRange(min=0), help="Decides the search, and weights and order in every trial."
