@@ -65,7 +65,7 @@ def best_table(study: Study) -> Table:
     higher, score = study.facts.monitor.higher, study.facts.monitor.score
     done = [record for record in study.records() if record.state == "complete" and record.value is not None]
     done.sort(key=lambda record: ((-1 if higher else 1) * (record.value or 0.0), record.number))
-    names = _names(done)
+    names = _names(done[:SHOWN])
     header = ("trial", score.replace("_", " "), "epochs", *map(_short, names))
     rows = tuple(
         (
