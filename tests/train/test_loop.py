@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import chainrule as cr
 from chainrule.data import Batches
+from chainrule.engines.xla import Team
 from chainrule.errors import ArgumentError, DTypeError, NonFiniteError
 from chainrule.graph import Node
 from chainrule.train import RunFolder, Settings, Silent, Training, fit
@@ -145,6 +147,27 @@ def test_ctrl_c_within_a_slice_stops_at_its_end(tmp_path: Path, step: int) -> No
     again.run()
     straight.run()
     assert_same(weights(again), weights(straight))
+
+
+def test_of_many_processes_none_leaves_before_the_state_is_saved(tmp_path: Path) -> None:
+    """JAX takes who has left for lost after five seconds, and ends those who still write."""
+    folder, saved = RunFolder(tmp_path), []
+
+    class Two(Team):
+        """Another one does and sees the same."""
+
+        def gather(self, values: NDArray[Any]) -> NDArray[Any]:
+            return np.stack([values, values])
+
+        def meet(self) -> None:
+            saved.append(folder.load_state()[1]["step"])
+
+    broken = make(folder, reporter=StopAt(8, lambda: signal.raise_signal(signal.SIGINT)))
+    broken.team = Two(0, 2)
+    with pytest.raises(KeyboardInterrupt):
+        broken.run()
+    assert saved == [folder.load_state()[1]["step"]]
+    assert saved[0] >= 8
 
 
 def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:

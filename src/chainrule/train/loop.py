@@ -218,6 +218,7 @@ class Training:
             self.save()
         self._sliced = time.perf_counter()
         if interrupted:
+            self.team.meet()  # who left while another still writes would be taken for lost, and end that one
             interrupt.now()
 
     def _finish_epoch(self) -> None:
