@@ -263,7 +263,7 @@ def _fixed(range_: Range) -> Usual:
 
 USUAL: tuple[tuple[str, Usual], ...] = (
     ("optimizer.rule", _some_of("sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw")),
-    ("optimizer.learning_rate", _around(30, otherwise=(1e-3, 1.0))),
+    ("optimizer.learning_rate", _around(30, otherwise=(2e-3, 0.3))),
     ("optimizer.momentum", _fixed(Interval(0.8, 0.99))),
     ("model.activation", _some_of("relu", "gelu", "silu", "tanh", "sigmoid")),
     ("model.hidden", _units),
