@@ -116,6 +116,27 @@ def test_variables_are_seen_and_assigned_between_runs() -> None:
     assert w.copy().tolist() == [25, 45]
 
 
+def test_a_call_that_fails_leaves_the_variables_that_were_donated_to_it() -> None:
+    """As where a device has no memory left: JAX has taken the arrays away by then."""
+    w = cr.variable([1.0, 2.0], name="w")
+    program = Xla([], {w: w * 2})
+    program.run_steps({}, 3)
+    runs = program._run_many
+
+    def fails(variables: Any, *_: Any) -> Any:
+        for array in variables:
+            array.delete()
+        raise MemoryError
+
+    program._run_many = fails
+    with pytest.raises(MemoryError):
+        program.run_steps({}, 5)
+    program._run_many = runs
+    assert w.value.tolist() == [8, 16]
+    program.run_steps({}, 1)
+    assert w.value.tolist() == [16, 32]
+
+
 def test_engines_may_take_turns() -> None:
     w = cr.variable([1.0, 2.0], name="w")
     for engine in (Xla, Stepper, Native, Xla):

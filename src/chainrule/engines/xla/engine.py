@@ -151,12 +151,17 @@ class Xla:
         """
         assert self._residence is not None
         before = _copies(variables)
-        new, _, wrong = self._run_many(list(variables), inputs, np.int64(steps))
-        self._residence.moved(new)
-        if not bool(wrong):
-            return steps
-        self._residence.moved(_copies(before))
-        _, begun, wrong = self._run_watched(_copies(before), inputs, np.int64(steps))
+        try:
+            new, _, wrong = self._run_many(list(variables), inputs, np.int64(steps))
+            self._residence.moved(new)
+            if not bool(wrong):
+                return steps
+            self._residence.moved(_copies(before))
+            _, begun, wrong = self._run_watched(_copies(before), inputs, np.int64(steps))
+        except BaseException:
+            # Where a device has no memory left, say: what was donated to the call is gone all the same.
+            self._residence.moved(before)
+            raise
         done = int(begun) - 1 if bool(wrong) else steps
         self._residence.moved(self._run_many(before, inputs, np.int64(done))[0] if done else before)
         return done
