@@ -63,13 +63,13 @@ def free_port() -> int:
 
 
 def together(
-    texts: Sequence[Path], out: Path, *more: str, devices: int = 1, **place: Any
+    texts: Sequence[Path], out: Path, *more: str, devices: Sequence[int] = (1, 1), **place: Any
 ) -> list[tuple[int, str]]:
-    """One process for each text: exit codes and what they said."""
+    """One process for each text, with so many devices: exit codes and what they said."""
     where = {"coordinator": f"127.0.0.1:{free_port()}", "processes": len(texts), **place}
     begun = [
-        train(text, out, *more, place={**where, "index": index}, devices=devices)
-        for index, text in enumerate(texts)
+        train(text, out, *more, place={**where, "index": index}, devices=count)
+        for index, (text, count) in enumerate(zip(texts, devices, strict=True))
     ]
     said = [process.communicate(timeout=240)[0] for process in begun]
     return [(process.returncode, words) for process, words in zip(begun, said, strict=True)]
@@ -98,7 +98,7 @@ def test_two_processes_learn_what_one_learns_and_others_go_on_from_there(
     assert "test perplexity" not in ended[1][1], "one of them speaks to the user"
     np.testing.assert_allclose(losses(out), losses(alone)[:2], rtol=1e-5)
     # One more epoch, as after a restart, on twice as many devices in another arrangement.
-    ended = together([text, text], out, "--mesh", "data=2,model=2", devices=2, generation=1)
+    ended = together([text, text], out, "--mesh", "data=2,model=2", devices=(2, 2), generation=1)
     assert [code for code, _ in ended] == [0, 0], ended
     np.testing.assert_allclose(losses(out), losses(alone), rtol=1e-5)
     ours, theirs = RunFolder(out).load_model()[0], RunFolder(alone).load_model()[0]
@@ -153,6 +153,12 @@ def test_each_process_says_what_is_wrong(text: Path, tmp_path: Path, more: list[
         assert says in words
         assert "Traceback" not in words
     assert not (tmp_path / "run").exists()
+
+
+def test_processes_with_unlike_numbers_of_devices_are_told(text: Path, tmp_path: Path) -> None:
+    for code, words in together([text, text], tmp_path / "run", devices=(2, 1)):
+        assert code == 2
+        assert "the processes have different numbers of devices: 2, 1" in words
 
 
 def test_other_data_on_another_host_is_noticed_by_all(text: Path, tmp_path: Path) -> None:

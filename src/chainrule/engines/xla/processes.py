@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -122,8 +123,19 @@ def join() -> Place | None:
             mend="see that all hosts reach that address and port, and that each runs the same command",
         ) from None
     assert count == place.processes
+    _check_alike(found.devices())
     progress("joined")
     return place
+
+
+def _check_alike(devices: Sequence[Any]) -> None:
+    """Raise, in each of them, where the processes have different numbers of devices: JAX's talk needs it."""
+    counts = list(Counter(device.process_index for device in devices).values())
+    if len(set(counts)) > 1:
+        raise ConfigurationError(
+            f"the processes have different numbers of devices: {', '.join(map(str, counts))}",
+            mend="give each as many: of GPUs by CUDA_VISIBLE_DEVICES, and --processes on hosts with more",
+        )
 
 
 def _reach(place: Place) -> None:
