@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import chainrule as cr
 from chainrule.compile import Program
 from chainrule.data import Batches, BucketedBatches, ContextBatches
 from chainrule.engines.xla import Mesh, Share
+from chainrule.engines.xla.processes import VARIABLE
 from chainrule.errors import ConfigurationError, NonFiniteError
 from chainrule.graph import Node, placeholder
 from chainrule.train import EpochLoop, RunFolder, Settings, Training, TrainingStep, split_epochs
@@ -150,6 +153,20 @@ def test_a_share_of_an_array_stands_for_the_whole() -> None:
     program = Program([x], [x * 2], engine="xla:data=4")
     values = np.arange(8, dtype=np.float32)
     np.testing.assert_array_equal(program(Share(values, 0, 8))[0], values * 2)
+
+
+def test_whoever_watches_a_process_sees_that_it_computes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scores of much data may take longer than a watchdog waits, and the loop is silent meanwhile."""
+    file = tmp_path / "progress"
+    file.touch()
+    os.utime(file, (0, 0))
+    place = {"coordinator": "localhost:1", "processes": 1, "index": 0, "progress": str(file)}
+    monkeypatch.setenv(VARIABLE, json.dumps(place))
+    x = placeholder((8,), name="x")
+    Program([x], [x * 2], engine="xla:data=4")(np.zeros(8))
+    assert file.stat().st_mtime > 0
 
 
 def test_explain_says_where_it_runs() -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ...errors import ConfigurationError
 from ...graph import Node, Placeholder
 from .lowering import on_device
-from .processes import Team
+from .processes import Team, computed
 from .setting import jax
 
 AXES = ("data", "model")
@@ -165,6 +165,7 @@ class Mesh:
 
     def fetch(self, array: Any) -> NDArray[Any]:
         """The whole of an array; where other processes hold parts of it, all of them must ask."""
+        computed()
         if array.is_fully_addressable or array.is_fully_replicated:
             return np.asarray(array)
         from jax.experimental import multihost_utils as hosts
