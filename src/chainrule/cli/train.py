@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import click
 from msgspec.structs import replace
 
 from ..compile import ENGINES, engine_named, mesh_named
-from ..engines.xla import Place, Team, fellow_failures, jax, join
+from ..engines.xla import Mesh, Place, Team, fellow_failures, jax, join
 from ..errors import ChainruleError, ConfigurationError, DataError, RunFolderError
 from ..tasks import TASKS, Report, Task
 from ..train import Reporter, RunFolder, Silent, default_reporter
@@ -127,23 +129,25 @@ def train(
         raise click.UsageError("--out is empty\n  mend:  name a folder; . is the present one")
     with fellow_failures() if (place := Place.here()) else contextlib.nullcontext(), ExitStack() as opened:
         team = Team.here() if join() else Team()
+        devices = 0 if place is None else len(jax().devices())
         if place is not None:
             folder = opened.enter_context(team_folder(team, Path(out or "")))
-            resume, mesh = _goes_on(folder, task, place), mesh or f"data={len(jax().devices())}"
+            resume = _goes_on(folder, task, place)
         elif resume:
             folder = _run_to_resume(task, out, config_file, seed)
         overrides = list(settings)
         overrides += [f"training.seed={seed}"] if seed is not None else []
-        engine = engine or ("xla" if mesh else None)
+        engine = engine or ("xla" if mesh or devices else None)
         overrides += [f'training.engine="{engine}"'] if engine is not None else []
+        overrides += [f"training.mesh={json.dumps(mesh)}"] if mesh else []
         config = resolve(
             task.Config,
             file=None if resume else config_file,
             settings=overrides,
             task=task.name,
-            begin=recorded(task.Config, folder) if resume else None,
+            begin=_elsewhere(recorded(task.Config, folder), devices) if resume else None,
         )
-        config = _on_mesh(config, mesh, resume)
+        config = _on_all(config, devices)
         if show_config:
             click.echo(to_toml({"task": task.name, **to_mapping(config)}), nl=False)
             return
@@ -160,17 +164,33 @@ def _goes_on(folder: RunFolder, task: Task, place: Place) -> bool:
     """Whether a process of many goes on with a run: after a restart, and where one was cut short."""
     if not folder.config_path.exists():
         return False
-    if place.generation == 0 and folder.manifest().get("stopped") is not None:
-        folder.check_free()
+    finished = folder.manifest().get("stopped") is not None and (folder.path / "report.html").exists()
+    if place.generation == 0 and finished:
+        raise ConfigurationError(
+            "there is a run in this folder already, and it is finished",
+            where=str(folder.path),
+            mend="choose another --out; one process alone goes on with it: "
+            f"chainrule train {task.name} --out {folder.path} --resume",
+        )
     _checked(folder, task)
     return True
 
 
-def _on_mesh(config: Options, mesh: str | None, resume: bool) -> Options:
-    """``config`` on the mesh that was asked for: a run may go on elsewhere than it began."""
+def _elsewhere(config: Options, devices: int) -> Options:
+    """The configuration of a run that may go on elsewhere than it began: its mesh only where that fits.
+
+    That is among processes that have just as many devices together.
+    """
     training: Any = config.training  # type: ignore[attr-defined]  # every task's configuration has it
-    asked = mesh or (None if resume else training.mesh)
-    return replace(config, training=replace(training, mesh=asked))
+    fits = bool(training.mesh) and prod(Mesh.parse(training.mesh).sizes) == devices
+    return config if fits else replace(config, training=replace(training, mesh=None))
+
+
+def _on_all(config: Options, devices: int) -> Options:
+    """``config`` on so many devices of many processes, if there are any and no other mesh is asked for."""
+    training: Any = config.training  # type: ignore[attr-defined]  # every task's configuration has it
+    mesh = training.mesh or (f"data={devices}" if devices else None)
+    return replace(config, training=replace(training, mesh=mesh))
 
 
 def _check_engine(config: Options) -> None:

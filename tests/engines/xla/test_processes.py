@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -115,6 +116,16 @@ def test_a_finished_run_is_not_begun_again(text: Path, alone: Path) -> None:
     assert {file.name: file.read_bytes() for file in alone.iterdir()} == before
 
 
+def test_a_run_that_was_cut_short_before_its_report_goes_on(text: Path, tmp_path: Path, alone: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(alone, out)
+    (out / "report.html").unlink()
+    ended = together([text, text], out)
+    assert [code for code, _ in ended] == [0, 0], ended
+    assert (out / "report.html").exists()
+    assert losses(out) == losses(alone)
+
+
 def test_ctrl_c_in_one_of_them_stops_all_after_the_state_is_saved(text: Path, tmp_path: Path) -> None:
     port, out = free_port(), tmp_path / "run"
     places = [
@@ -142,6 +153,7 @@ def test_ctrl_c_in_one_of_them_stops_all_after_the_state_is_saved(text: Path, tm
     ("more", "says"),
     [
         (["--mesh", "data=4"], "the mesh data=4 is of 4 devices, and there are 2 (cpu) in 2 processes"),
+        (["--set", 'training.mesh="data=4"'], "the mesh data=4 is of 4 devices, and there are 2"),
         (["--mesh", "data=1"], "all of them take part: --mesh data=2"),
         (["--set", "training.batch=63"], "batch of 63 rows cannot be split evenly over data=2"),
         (["--engine", "native"], "the engine 'native' runs on no mesh"),
