@@ -1,7 +1,7 @@
 """The command line's front door: the commands, the errors, the exit codes.
 
-Exit codes: 0 well; 1 the run failed, as where a package is missing that it needs; 2 wrong usage; 3 data missing
-or malformed; 130 interrupted; 141 the reader of the output went away.
+Exit codes: 0 well; 1 the run failed, as where a package is missing that it needs; 2 wrong usage; 3 data
+missing or malformed; 130 interrupted; 141 the reader of the output went away.
 """
 
 from __future__ import annotations

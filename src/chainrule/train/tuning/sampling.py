@@ -1,6 +1,7 @@
 """What chooses parameters: Optuna's TPE, its random numbers from the study's seed and the trial's number.
 
-So a study by one tuner comes out the same, bit for bit, however often it was interrupted and gone on with.
+So a study by one tuner comes out the same, bit for bit.  One that was interrupted does not: what a trial's
+successor has taken up counts as a trial, and those after it have other numbers.
 TPE (tree-structured Parzen estimator): Bergstra, Bardenet, Bengio, Kégl, *Algorithms for Hyper-Parameter
 Optimization*, NeurIPS 2011.
 """
