@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from chainrule.launch import coordinator
+
+from .jobs import Supervisor
 
 collect_ignore_glob = []
 if sys.platform == "win32":
@@ -19,3 +22,13 @@ if not sys.platform.startswith("linux"):
 def settling(monkeypatch: pytest.MonkeyPatch) -> None:
     """These workers fail within milliseconds of each other."""
     monkeypatch.setattr(coordinator, "SETTLE", 0.15)
+
+
+@pytest.fixture(autouse=True)
+def nobody_stays() -> Iterator[None]:
+    """Also where a test fails, its supervisors end, and with them their workers."""
+    yield
+    while Supervisor.running:
+        supervisor = Supervisor.running.pop()
+        if supervisor.process.poll() is None:
+            supervisor.kill()

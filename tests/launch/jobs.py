@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from chainrule.launch import Endpoint, Job, Outcome, supervise
 
@@ -112,7 +112,7 @@ def left(folder: Path) -> list[int]:
     return [process for process, *_ in noted(folder) if alive(process)]
 
 
-def until(condition: Callable[[], object], patience: float = 20.0) -> None:
+def until(condition: Callable[[], object], patience: float = 60.0) -> None:
     """Wait for something that another process does."""
     end = time.monotonic() + patience
     while not condition():
@@ -122,6 +122,8 @@ def until(condition: Callable[[], object], patience: float = 20.0) -> None:
 
 class Supervisor:
     """A supervisor as a process of its own; ``claimed`` is the run folder it makes if none is named."""
+
+    running: ClassVar[list[Supervisor]] = []
 
     def __init__(self, job: Job, folder: Path, claimed: Path | None = None) -> None:
         fields = {
@@ -139,6 +141,7 @@ class Supervisor:
                 stderr=stream,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
             )
+        self.running.append(self)
 
     @property
     def text(self) -> str:
@@ -157,4 +160,4 @@ class Supervisor:
 
     def ends(self) -> int:
         """Wait for its end: the exit code."""
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=60)

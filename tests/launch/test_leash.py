@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -13,6 +15,10 @@ from .jobs import Supervisor, free_port, job, left, noted, until
 
 def children(process: int) -> list[int]:
     return [int(number) for number in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+def lines(folder: Path) -> list[str]:
+    return (folder / "notes").read_text().splitlines()
 
 
 def test_workers_end_although_the_keeper_was_killed_first(tmp_path: Path) -> None:
@@ -28,3 +34,5 @@ def test_workers_end_although_the_keeper_was_killed_first(tmp_path: Path) -> Non
     os.kill(keepers[0], signal.SIGKILL)
     alone.kill()
     until(lambda: left(tmp_path) == [])
+    (scratch,) = {Path(json.loads(line.split(" ", 3)[3])["progress"]).parent for line in lines(tmp_path)}
+    shutil.rmtree(scratch)  # nobody was left who could

@@ -31,12 +31,26 @@ class Worker:
             Path(self.place["progress"]).write_text(str(time.time()))
             time.sleep(0.01)
 
+    def await_all(self) -> None:
+        """Until all workers of this generation have noted themselves: nobody fails before all are there."""
+        generation, end = str(self.place["generation"]), time.monotonic() + 20
+        while time.monotonic() < end:
+            noted = [line.split(" ", 3) for line in self.notes.read_text().splitlines()]
+            if len({rank for _, g, rank, *_ in noted if g == generation}) == self.place["processes"]:
+                break
+            time.sleep(0.01)
+        time.sleep(0.05)
+
     def run(self) -> None:
-        self.note(os.getpid())
         generation, rank = self.place["generation"], self.place["index"]
         keys = (f"{generation}.{rank}", f"{generation}.*", f"*.{rank}", "*.*")
         what = next((self.plan[key] for key in keys if key in self.plan), "work")
         action, _, value = what.partition(":")
+        if action == "silent":  # hangs, and does not even listen to SIGTERM
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self.note(os.getpid())
+        if action in ("end", "kill"):
+            self.await_all()
         said = f"rank {rank} of {self.place['processes']} in generation {generation}: {what}"
         print(said, file=sys.stderr, flush=True)
         match action:
@@ -50,8 +64,7 @@ class Worker:
                 os.kill(os.getpid(), getattr(signal, value or "SIGKILL"))
             case "stop":
                 os.kill(os.getpid(), signal.SIGSTOP)
-            case "silent":  # hangs, and does not even listen to SIGTERM
-                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            case "silent":
                 time.sleep(600)
             case "wait":
                 self.go_on()
