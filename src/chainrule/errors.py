@@ -147,7 +147,7 @@ class TuningError(ChainruleError, RuntimeError):
 
 
 class MissingExtraError(ChainruleError, ImportError):
-    """An optional package is needed and not installed (exit code 1: the usage is right, the machine lacks it)."""
+    """An optional package is needed and not installed (exit code 1: what is wrong is not the usage)."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(

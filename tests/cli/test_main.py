@@ -20,8 +20,8 @@ from chainrule.errors import ArgumentError
 from .conftest import Run
 
 COMMANDS = [
-    "train", "tune", "launch", "evaluate", "predict", "generate", "explain", "export", "check", "plot", "bench",
-    "doctor",
+    "train", "tune", "launch", "evaluate", "predict", "generate", "explain", "export", "check", "plot",
+    "bench", "doctor",
 ]  # fmt: skip
 
 

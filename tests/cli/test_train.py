@@ -131,8 +131,7 @@ def test_what_a_setting_leaves_out_is_as_the_task_has_it(run: Run) -> None:
         (
             ["digits", "--set", "training.epoch=3"],
             2,
-            "error: there is no setting 'training.epoch'\n"
-            "  mend:  did you mean training.epochs?\n",
+            "error: there is no setting 'training.epoch'\n  mend:  did you mean training.epochs?\n",
         ),
         (
             ["digits", "--set", "training=3"],
