@@ -72,13 +72,13 @@ def engine_named(name: str) -> Engine:
     mesh that cannot be.
     """
     kind, colon, mesh = name.partition(":")
-    if kind not in ENGINES or (colon and kind != "xla"):
-        where = user_place()
-        if kind in ENGINES:
-            mend = f"a mesh is for the engine xla, as in 'xla:{mesh}' or --engine xla"
-            raise ConfigurationError(f"the engine {kind!r} runs on no mesh", where=where, mend=mend)
-        mend = f"choose one of: {', '.join(ENGINES)}"
-        raise ArgumentError(f"there is no engine {kind!r}", where=where, mend=mend)
+    if kind not in ENGINES:
+        raise ArgumentError(
+            f"there is no engine {kind!r}", where=user_place(), mend=f"choose one of: {', '.join(ENGINES)}"
+        )
+    if colon and kind != "xla":
+        mend = f"a mesh is for the engine xla, as in 'xla:{mesh}' or --engine xla"
+        raise ConfigurationError(f"the engine {kind!r} runs on no mesh", mend=mend)
     if kind == "xla":
         jax()
     found = mesh_named(name)

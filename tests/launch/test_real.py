@@ -36,7 +36,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, text: Path, cache: Pat
 
 @pytest.fixture
 def hosts(tmp_path: Path) -> Any:
-    assert not two_hosts.refused(), two_hosts.refused()
+    if why := two_hosts.refused():
+        pytest.skip(why)  # said at the end of the run: not everybody may make hosts
     with Hosts(tmp_path) as made:
         yield made
 
