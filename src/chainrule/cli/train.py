@@ -198,8 +198,8 @@ def _check_engine(config: Options) -> None:
     training: Any = config.training  # type: ignore[attr-defined]  # every task's configuration has it
     engine_named(training.runs_on)
     if (mesh := mesh_named(training.runs_on)) is not None:
+        _ = mesh.devices  # that they are there
         check_even(training.batch, mesh)
-        _ = mesh.devices
 
 
 def _finish(task: Task, report: Report, folder: RunFolder, as_json: bool, quiet: bool) -> None:
