@@ -170,6 +170,9 @@ def _slice(
         x = np.array(values, np.float64)
         if x.min() > 0 and x.max() > _WIDE * x.min():
             axes.set_xscale("log")
+            ticks = _round_numbers(float(x.min()), float(x.max()))
+            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+            axes.minorticks_off()  # within a decade their labels would stand one over the other
         else:
             axes.xaxis.set_major_locator(_few(integer=all(isinstance(value, int) for value in values)))
     else:
@@ -181,6 +184,22 @@ def _slice(
     _dots(axes, x, y, trials, far, higher)
     axes.set_title(_setting(name))
     _frame(axes, far)
+
+
+def _round_numbers(low: float, high: float) -> list[float]:
+    """At most four numbers to write along a logarithmic scale.
+
+    >>> _round_numbers(0.0012, 0.06), _round_numbers(1e-7, 1.0), _round_numbers(3.1, 4.9)
+    ([0.002, 0.005, 0.02, 0.05], [1e-07, 1e-05, 0.01, 1.0], [3.1, 4.9])
+    """
+    powers = range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
+    digits = (1,) if len(powers) > 4 else (1, 2, 5)
+    numbers = [float(f"{digit}e{power}") for power in powers for digit in digits]
+    found = [number for number in numbers if low <= number <= high]
+    if len(found) < 2:
+        return [float(f"{low:.2g}"), float(f"{high:.2g}")]
+    places = np.linspace(0, len(found) - 1, min(len(found), 4)).round().astype(int)
+    return [found[place] for place in places]
 
 
 def _frame(axes: Axes, far: tuple[float, float]) -> None:
