@@ -11,7 +11,7 @@ import chainrule as cr
 from chainrule.engines.native import Native
 from chainrule.engines.stepper import Stepper
 from chainrule.engines.xla import Xla
-from chainrule.errors import ArgumentError, IndexRangeError, NonFiniteError
+from chainrule.errors import ArgumentError, IndexRangeError, NonFiniteError, OutOfMemoryError
 from chainrule.graph import placeholder
 from chainrule.train import EpochLoop, TrainingStep
 
@@ -96,6 +96,14 @@ def test_a_step_that_is_not_finite_is_undone_also_within_many() -> None:
     assert states[0] == pytest.approx(states[1], rel=1e-6)
     assert states[1][:2] == (4, 1 / 16)
     assert told[0] == told[1]
+
+
+def test_a_device_with_too_little_memory_is_told() -> None:
+    tall, wide = placeholder((1 << 21, 1)), placeholder((1, 1 << 22))
+    program = Xla([cr.sum(cr.tanh(tall @ wide), axis=0) + (tall @ wide)[0]])
+    ones = {leaf: np.ones(leaf.shape, np.float32) for leaf in (tall, wide)}
+    with pytest.raises(OutOfMemoryError, match="smaller batches"):
+        program.run(ones)
 
 
 # ── variables on the device ───────────────────────────────────────────────────────────────────────

@@ -11,7 +11,7 @@ from typing import Any
 
 from llvmlite import binding
 
-from ...errors import MissingExtraError
+from ...errors import MissingExtraError, OutOfMemoryError
 from ...places import cache_folder
 
 
@@ -55,11 +55,28 @@ def settings() -> Iterator[None]:
     The graph has said all about types: without this JAX makes float32 of float64 and 0 of 2**40, and says
     nothing.  On GPUs and TPUs it would also round the operands of products to 10 bits or fewer; who wants
     that speed says so by JAX's own setting, ``JAX_DEFAULT_MATMUL_PRECISION=tensorfloat32``.
+
+    Raises ``OutOfMemoryError`` where a device has not the memory for what is run inside.
     """
     precision = jax().config.jax_default_matmul_precision or "highest"
     with (
+        _no_memory_told(),
         jax().enable_x64(True),
         jax().numpy_dtype_promotion("strict"),
         jax().default_matmul_precision(precision),
     ):
         yield
+
+
+@contextmanager
+def _no_memory_told() -> Iterator[None]:
+    try:
+        yield
+    except jax().errors.JaxRuntimeError as error:
+        kind, _, text = str(error).partition(": ")
+        if kind != "RESOURCE_EXHAUSTED":
+            raise
+        raise OutOfMemoryError(
+            f"the device has not enough memory: {text.splitlines()[0]}",
+            mend="use smaller batches or a smaller model, or split it over several devices: --mesh",
+        ) from None
