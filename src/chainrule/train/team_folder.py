@@ -53,7 +53,7 @@ def team_folder(team: Team, path: Path) -> Iterator[RunFolder]:
         yield RunFolder(path)
         return
     with tempfile.TemporaryDirectory(prefix="chainrule-") as scratch:
-        folder = Path(scratch) / path.name  # what it is called may be told
+        folder = Path(scratch) / (path.resolve().name or "run")  # what it is called may be told
         folder.mkdir()
         for name, content in zip(names, copied, strict=True):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
