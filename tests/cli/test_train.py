@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from chainrule.cli.train import _elsewhere
 from chainrule.data import write_atomically
 from chainrule.errors import DataError
 from chainrule.tasks import TASKS
@@ -353,3 +354,20 @@ def test_what_a_run_was_warned_of_stands_in_its_json(run: Run) -> None:
     ran = run("train", "digits", "--json", "-q", *far)
     assert ran.code == 0
     assert "rate-high" in {alarm["code"] for alarm in json.loads(ran.out)["alarms"]}
+
+
+@pytest.mark.parametrize(
+    ("mesh", "devices", "left"),
+    [
+        ("data=2,model=2", 4, "data=2,model=2"),
+        ("data=2,model=2", 2, None),
+        ("data=4", 0, None),
+        (None, 4, None),
+    ],
+)
+def test_a_run_goes_on_with_its_mesh_where_as_many_devices_are(
+    mesh: str | None, devices: int, left: str | None
+) -> None:
+    settings = [] if mesh is None else [f'training.mesh="{mesh}"']
+    begun = resolve(TASKS["lm"].Config, settings=settings)
+    assert _elsewhere(begun, devices).training.mesh == left
