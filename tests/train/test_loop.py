@@ -159,6 +159,9 @@ def test_of_many_processes_none_leaves_before_the_state_is_saved(tmp_path: Path)
         def gather(self, values: NDArray[Any]) -> NDArray[Any]:
             return np.stack([values, values])
 
+        def first_bytes(self, content: bytes) -> bytes:
+            return content
+
         def meet(self) -> None:
             saved.append(folder.load_state()[1]["step"])
 
@@ -333,3 +336,39 @@ def test_a_masked_target_is_refused_where_training_would_see_what_it_hides() -> 
     optimizer = cr.optim.SGD(line.parameters(), 0.1)
     with pytest.raises(DTypeError, match="a masked array hides elements"):
         cr.train.fit(line, lambda x, y: cr.mse_loss(line(x), y), batches, optimizer, epochs=1)
+
+
+def test_all_processes_begin_with_the_weights_of_the_first_on_the_same_batches() -> None:
+    class Second(Team):
+        """Of two, with a first one whose weights are others."""
+
+        def first_bytes(self, content: bytes) -> bytes:
+            return np.random.default_rng(9).normal(size=len(content) // 4).astype(np.float32).tobytes()
+
+        def gather(self, values: np.ndarray) -> np.ndarray:
+            return np.stack([values, values])
+
+        def same(self, what: str, content: bytes, mend: str) -> None:
+            compared[what] = content
+
+    compared: dict[str, bytes] = {}
+    training = make(epochs=1, max_seconds=1e-9)
+    x, y = data(20)
+
+    class OneByOne:
+        """Batches that are no choice of rows."""
+
+        def __len__(self) -> int:
+            return 2
+
+        def epoch(self, epoch: int, start: int = 0) -> Any:
+            return iter([(x[:10], y[:10]), (x[10:], y[10:])][start:])
+
+    seen: list[np.ndarray] = []
+    training.team, training.data = Second(1, 2), OneByOne()
+    training.validate = lambda: {"loss": 0.0}
+    step = training.step
+    training.step = lambda batch: (seen.append(weights(training)["first.weight"]), step(batch))[1]  # type: ignore[assignment]
+    training.run()
+    assert seen[0].ravel().tobytes() == Second(1, 2).first_bytes(seen[0].tobytes())
+    assert compared == {"the first batch": x[:10].tobytes() + y[:10].tobytes()}

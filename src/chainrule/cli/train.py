@@ -15,7 +15,7 @@ import click
 from msgspec.structs import replace
 
 from ..compile import ENGINES, engine_named, mesh_named
-from ..engines.xla import Mesh, Place, Team, fellow_failures, jax, join
+from ..engines.xla import Mesh, Place, Team, fellow_failures, jax, join, progress
 from ..errors import ChainruleError, ConfigurationError, DataError, RunFolderError
 from ..tasks import TASKS, Report, Task
 from ..train import Reporter, RunFolder, Silent, default_reporter
@@ -204,6 +204,7 @@ def _check_engine(config: Options) -> None:
 
 def _finish(task: Task, report: Report, folder: RunFolder, as_json: bool, quiet: bool) -> None:
     """Pages into the folder, the result to the user."""
+    progress("report")
     records = folder.metrics()
     try:
         write_pages(folder, task, report, records)
@@ -222,10 +223,14 @@ def _run(
     task: Task, config: Options, data: str | None, folder: RunFolder, resume: bool, quiet: bool
 ) -> Report:
     reporter: Reporter = Silent() if quiet else default_reporter()
+
+    def tell(line: str) -> None:
+        progress(line)  # what comes before training and after it may take minutes
+        if not quiet:
+            say(line)
+
     try:
-        return task.train(
-            config, data, folder, resume=resume, reporter=reporter, say=(lambda _: None) if quiet else say
-        )
+        return task.train(config, data, folder, resume=resume, reporter=reporter, say=tell)
     except ChainruleError as error:
         error.args = (_as_settings(str(error), task),)
         raise

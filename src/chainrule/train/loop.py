@@ -106,6 +106,7 @@ class Training:
         self.reporter.start(self.settings.epochs, len(self.data), at.epoch * len(self.data) + at.batch)
         try:
             with HeldInterrupt() as interrupt:
+                self._begin_alike()
                 self._inside = self._inside or self._loop()
                 while (stopped := self._why_stop()) is None:
                     self._epoch(interrupt)
@@ -127,8 +128,21 @@ class Training:
             check_even(size, self.mesh)
         data = gathered(self.data)
         if data is None:
+            if self.team.count > 1:
+                _, arrays = batch_arrays(next(iter(self.data.epoch(0))))
+                content = b"".join([array.tobytes() for array in arrays])
+                self.team.same("the first batch", content, "give each host the same files")
             return None
         return EpochLoop(self.step, data) if self.mesh is None else SplitEpochLoop(self.step, data, self.mesh)
+
+    def _begin_alike(self) -> None:
+        """All begin with the weights of the one that leads: other processors may round otherwise."""
+        if self.team.count > 1:
+            own = self.model.state_dict()
+            told = {name: self.team.first_bytes(array.tobytes()) for name, array in own.items()}
+            self.model.load_state_dict(
+                {name: np.frombuffer(told[name], a.dtype).reshape(a.shape) for name, a in own.items()}
+            )
 
     def _why_stop(self) -> str | None:
         if self.position.epoch >= self.settings.epochs:
