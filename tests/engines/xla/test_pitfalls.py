@@ -53,6 +53,14 @@ def test_what_was_read_only_and_is_written_to_after_all_is_another_array() -> No
         assert program.run({x: mine[start : start + 3]})[0].tolist() == [start, start + 1, start + 2]
 
 
+def test_a_read_only_view_of_what_can_be_written_to_is_looked_at_again() -> None:
+    x, mine = placeholder((2, 3)), np.zeros(3, np.float32)
+    view, program = np.broadcast_to(mine, (2, 3)), Xla([x * 1])
+    assert (program.run({x: view})[0] == 0).all()
+    mine[:] = 5
+    assert (program.run({x: view})[0] == 5).all()
+
+
 def test_what_is_done_to_an_array_afterwards_changes_no_result() -> None:
     x, mine = placeholder((1 << 16,)), np.ones(1 << 16, np.float32)
     program = Xla([x * 2])

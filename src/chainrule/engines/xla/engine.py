@@ -127,7 +127,8 @@ class Xla:
     def run_steps(self, environment: Environment, steps: int) -> None:
         """So many passes over the same inputs in one call; the variables' old values are donated.
 
-        An error leaves all as it was before the pass that it is of.
+        An error leaves all as it was before the pass that it is of.  Arrays that are read-only are taken at
+        their word, and sent once.
         """
         if self._residence is None:
             for _ in range(min(steps, 1)):
@@ -135,7 +136,7 @@ class Xla:
             return
         while steps > 0:
             with settings():
-                inputs = self._send(environment)
+                inputs = self._send(environment, at_its_word=True)
                 with self._residence.held() as variables:
                     done = self._advance(variables, inputs, steps)
             if done == steps:
@@ -166,16 +167,22 @@ class Xla:
         self._residence.moved(self._run_many(before, inputs, np.int64(done))[0] if done else before)
         return done
 
-    def _send(self, environment: Environment) -> list[Any]:
-        """The inputs on the device.  A read-only array is taken at its word, and sent once."""
+    def _send(self, environment: Environment, *, at_its_word: bool = False) -> list[Any]:
+        """The inputs on the device.  What cannot change is sent once.
+
+        A variable's own array, once seen, stays as it is; others are looked at, unless a read-only one is
+        to be taken ``at_its_word``.
+        """
         values: list[Array | Share] = [
             leaf.array if isinstance(leaf, Constant) else leaf_value(leaf, environment)
             for leaf in self._inputs
         ]
+        words = [at_its_word or leaf not in environment for leaf in self._inputs]
         kept: list[tuple[Any, Any]] = list(self._sent) or [(None, None)] * len(values)
+        send = self._layout.send
         self._sent = [
-            (value, there if value is last and _stays(value) else self._layout.send(leaf, value))
-            for leaf, value, (last, there) in zip(self._inputs, values, kept, strict=True)
+            (value, there if value is last and _stays(value, at_its_word=word) else send(leaf, value))
+            for leaf, word, value, (last, there) in zip(self._inputs, words, values, kept, strict=True)
         ]
         return [there for _, there in self._sent]
 
@@ -214,10 +221,16 @@ class Xla:
         return "\n".join(lines)
 
 
-def _stays(value: Array | Share) -> bool:
-    """Whether what was sent of it once is still right."""
-    array = value.array if isinstance(value, Share) else value
-    return not array.flags.writeable
+def _stays(value: Array | Share, *, at_its_word: bool) -> bool:
+    """Whether it is read-only; if not taken ``at_its_word``, so must be what it is a view of."""
+    array: Any = value.array if isinstance(value, Share) else value
+    if at_its_word:
+        return not array.flags.writeable
+    while isinstance(array, np.ndarray):
+        if array.flags.writeable:
+            return False
+        array = array.base
+    return True
 
 
 def _copies(arrays: Sequence[Any]) -> list[Any]:
