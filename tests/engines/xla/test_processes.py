@@ -44,6 +44,11 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+def _hear_interrupts() -> None:
+    """In the child: whoever runs tests in the background may have it ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def train(text: Path, out: Path, *more: str, place: dict[str, Any] | None = None, devices: int = 1) -> Any:
     """A process that trains; where it is one of several, ``place`` says which."""
     environment = {**os.environ, "JAX_NUM_CPU_DEVICES": str(devices), "PYTHONHASHSEED": "random"}
@@ -55,6 +60,7 @@ def train(text: Path, out: Path, *more: str, place: dict[str, Any] | None = None
     return subprocess.Popen(
         [*command, *settings, "--quiet", *more],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=out.parent,
+        preexec_fn=_hear_interrupts,
     )  # fmt: skip
 
 

@@ -50,7 +50,7 @@ class Claims:
         self._seen: dict[int, tuple[Any, float]] = {}
 
     def __enter__(self) -> Claims:
-        self._lock.try_acquire()
+        self._lock.acquire()  # another may look in this very moment whether it is held
         return self
 
     def __exit__(self, *_: object) -> None:
