@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from chainrule.cli.train import _elsewhere
+from chainrule.cli.train import _check_seed, _elsewhere
 from chainrule.data import write_atomically
-from chainrule.errors import DataError
+from chainrule.errors import ConfigurationError, DataError
 from chainrule.tasks import TASKS
 from chainrule.train import RunFolder
 from chainrule.train.configuration import resolve
@@ -371,3 +371,11 @@ def test_a_run_goes_on_with_its_mesh_where_as_many_devices_are(
     settings = [] if mesh is None else [f'training.mesh="{mesh}"']
     begun = resolve(TASKS["lm"].Config, settings=settings)
     assert _elsewhere(begun, devices).training.mesh == left
+
+
+def test_a_run_goes_on_with_the_seed_that_it_was_begun_with() -> None:
+    begun = TASKS["digits"].Config()
+    _check_seed(begun, None)
+    _check_seed(begun, begun.training.seed)
+    with pytest.raises(ConfigurationError, match="begun with the seed 0, not 7"):
+        _check_seed(begun, 7)

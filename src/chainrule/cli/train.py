@@ -135,6 +135,9 @@ def train(
             resume = _goes_on(folder, task, place)
         elif resume:
             folder = _run_to_resume(task, out, config_file, seed)
+        begin = _elsewhere(recorded(task.Config, folder), devices) if resume else None
+        if begin is not None:
+            _check_seed(begin, seed)
         overrides = list(settings)
         overrides += [f"training.seed={seed}"] if seed is not None else []
         engine = engine or ("xla" if mesh or devices else None)
@@ -145,7 +148,7 @@ def train(
             file=None if resume else config_file,
             settings=overrides,
             task=task.name,
-            begin=_elsewhere(recorded(task.Config, folder), devices) if resume else None,
+            begin=begin,
         )
         config = _on_all(config, devices)
         if show_config:
@@ -174,6 +177,14 @@ def _goes_on(folder: RunFolder, task: Task, place: Place) -> bool:
         )
     _checked(folder, task)
     return True
+
+
+def _check_seed(begun: Options, seed: int | None) -> None:
+    """Raise where another seed is asked for than a run was begun with: its data have an order already."""
+    own = to_mapping(begun)["training"]["seed"]
+    if seed not in (None, own):
+        mend = "leave out --seed to go on, or choose another --out"
+        raise ConfigurationError(f"the run was begun with the seed {own}, not {seed}", mend=mend)
 
 
 def _elsewhere(config: Options, devices: int) -> Options:
