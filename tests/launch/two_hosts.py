@@ -75,6 +75,7 @@ def environment(cache: Path) -> dict[str, str]:
         **os.environ,
         "PYTHONPATH": str(Path(chainrule.__file__).parents[1]),
         "OMP_NUM_THREADS": "1",
+        "JAX_NUM_CPU_DEVICES": "1",  # whatever other tests of this process wanted
         "JAX_COMPILATION_CACHE_DIR": str(cache),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
