@@ -44,11 +44,6 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def _hear_interrupts() -> None:
-    """In the child: whoever runs tests in the background may have it ignore Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def train(text: Path, out: Path, *more: str, place: dict[str, Any] | None = None, devices: int = 1) -> Any:
     """A process that trains; where it is one of several, ``place`` says which."""
     environment = {**os.environ, "JAX_NUM_CPU_DEVICES": str(devices), "PYTHONHASHSEED": "random"}
@@ -57,11 +52,15 @@ def train(text: Path, out: Path, *more: str, place: dict[str, Any] | None = None
         environment[VARIABLE] = json.dumps(place)
     settings = [part for setting in SMALL for part in ("--set", setting)]
     command = [sys.executable, "-m", "chainrule", "train", "lm", "--data", str(text), "--out", str(out)]
-    return subprocess.Popen(
-        [*command, *settings, "--quiet", *more],
-        env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=out.parent,
-        preexec_fn=_hear_interrupts,
-    )  # fmt: skip
+    # A child ignores Ctrl-C where its parent does, as one in the background: not while this one is begun.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            [*command, *settings, "--quiet", *more],
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=out.parent,
+        )  # fmt: skip
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def free_port() -> int:
