@@ -61,7 +61,8 @@ def check(folder: Path, trials: int, epochs: int, deaths: int) -> list[TrialReco
     for record in stopped:
         assert record.gone_on_as is not None
         successor = next(other for other in records if other.number == record.gone_on_as)
-        assert successor.params == record.params
+        # One that was killed while its parameters were drawn has but some of them, or none.
+        assert record.params.items() <= successor.params.items()
         assert set(record.scores.items()) <= set(successor.scores.items())
     assert set(ended.values()) == {1}
     for record in done:
