@@ -70,8 +70,9 @@ def _read(path: str | None) -> list[str]:
     except DataError as error:
         if "encoding=" not in (error.mend or ""):
             raise
-        where = {"path": error.path, "line": error.line, "offset": error.offset}
-        raise DataError(error.what, **where, mend="give the text in UTF-8") from None  # type: ignore[arg-type]
+        raise DataError(
+            error.what, path=error.path, line=error.line, offset=error.offset, mend="give the text in UTF-8"
+        ) from None
 
 
 def _lines(path: str | None) -> list[str]:

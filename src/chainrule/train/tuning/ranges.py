@@ -196,7 +196,11 @@ def _layers_by_units(text: str) -> tuple[str, str] | None:
     layers, sign, units = text.partition("x")
     if not sign or "[" in text:
         return None
-    return tuple(part if ".." in part else f"{part}..{part}" for part in (layers, units))  # type: ignore[return-value]
+
+    def whole(side: str) -> str:
+        return side if ".." in side else f"{side}..{side}"
+
+    return whole(layers), whole(units)
 
 
 def _interval(text: str, *, whole: bool) -> Interval:

@@ -201,7 +201,7 @@ def _proxy_kind() -> Any:
         wait_for_ready: bool
         compression: Any
 
-    class Proxy(client):  # type: ignore[misc]
+    class Proxy(client):  # type: ignore[misc]  # the base is imported when used
         """Optuna's client, its calls bounded."""
 
         _channel: Any
